@@ -1,0 +1,72 @@
+# Student Coach: the PostgreSQL extension (PGXS) and, below it, the daemons.
+#
+#   make / make install / make installcheck    the extension
+#   make shim                                  build/coachd
+#   make unit                                  C unit tests, under sanitizers
+#   make format / make lint                    the house style
+#
+# SANITIZE=1 builds the daemons with address and undefined-behaviour sanitizers.
+
+EXTENSION = student_coach
+MODULE_big = student_coach
+EXTVERSION = 1.0
+
+# One object a line, so that two changes seldom meet.
+OBJS = \
+	common/b64url.o \
+	common/consteq.o \
+	common/jwt.o \
+	extension/student_coach.o \
+	extension/error.o \
+	extension/query.o \
+	extension/json.o \
+	extension/touch.o \
+	extension/dispatch.o
+
+# Types and functions, in the order in which they need each other.
+SQL_PARTS = \
+	extension/student_coach.sql \
+	extension/error.sql \
+	extension/touch.sql \
+	extension/dispatch.sql
+
+# Tables, seeds and routes: the body of sc.install().
+SCHEMA_PARTS = \
+	extension/schema/core.sql \
+	extension/schema/identity.sql \
+	extension/schema/school.sql \
+	extension/schema/course.sql \
+	extension/schema/exam.sql
+
+# Last of all: owners, grants and what only install() may call.
+SQL_LAST = \
+	extension/grants.sql
+
+SQL_BUILT = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(SQL_BUILT)
+
+REGRESS = \
+	setup
+
+ISOLATION =
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
+
+REGRESS_OPTS = --outputdir=build/regress
+
+PG_CPPFLAGS = -I$(srcdir)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement -Werror \
+	-fvisibility=hidden \
+	-DPGDLLEXPORT='__attribute__((visibility("default")))'
+SHLIB_LINK = -lcrypto -largon2 -lcrypt
+
+EXTRA_CLEAN = build $(SQL_BUILT)
+
+PG_CONFIG ?= pg_config
+with_llvm = no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(SQL_BUILT): $(SQL_PARTS) $(SCHEMA_PARTS) $(SQL_LAST) Makefile dev/assemble.sh
+	dev/assemble.sh '$(SQL_PARTS)' '$(SCHEMA_PARTS)' '$(SQL_LAST)' > $@.tmp
+	mv $@.tmp $@

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Assemble the extension script: functions, then the schema fragments wrapped
+# into sc.install(), then owners and grants.
+#
+# usage: assemble.sh 'function parts' 'schema parts' 'last parts'
+set -eu
+
+parts() {
+    for f in $1; do
+        printf -- '-- %s\n' "$f"
+        cat "$f"
+        printf '\n'
+    done
+}
+
+parts "$1"
+
+cat <<'SQL'
+CREATE FUNCTION sc.install()
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $install$
+BEGIN
+SQL
+parts "$2"
+cat <<'SQL'
+    RETURN (SELECT v.version FROM sc.schema_version AS v ORDER BY v.installed_at DESC LIMIT 1);
+END
+$install$;
+COMMENT ON FUNCTION sc.install() IS
+    'makes the tables, indexes, triggers, views, seeds and routes that are missing; safe to run again; returns the schema version';
+SQL
+
+parts "$3"
