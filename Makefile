@@ -27,6 +27,7 @@ OBJS = \
 SQL_PARTS = \
 	extension/student_coach.sql \
 	extension/error.sql \
+	extension/partition.sql \
 	extension/touch.sql \
 	extension/dispatch.sql
 
@@ -36,7 +37,8 @@ SCHEMA_PARTS = \
 	extension/schema/identity.sql \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
-	extension/schema/exam.sql
+	extension/schema/exam.sql \
+	extension/schema/triggers.sql
 
 # Last of all: owners, grants and what only install() may call.
 SQL_LAST = \
