@@ -2,6 +2,7 @@
 #
 #   make / make install / make installcheck    the extension
 #   make shim                                  build/coachd
+#   make keeper                                build/coach-keeper
 #   make unit                                  C unit tests, under sanitizers
 #   make format / make lint                    the house style
 #
@@ -50,7 +51,8 @@ DATA_built = $(SQL_BUILT)
 REGRESS = \
 	setup
 
-ISOLATION =
+ISOLATION = \
+	setup
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 
 REGRESS_OPTS = --outputdir=build/regress
@@ -72,3 +74,17 @@ include $(PGXS)
 $(SQL_BUILT): $(SQL_PARTS) $(SCHEMA_PARTS) $(SQL_LAST) Makefile dev/assemble.sh
 	dev/assemble.sh '$(SQL_PARTS)' '$(SCHEMA_PARTS)' '$(SQL_LAST)' > $@.tmp
 	mv $@.tmp $@
+
+# The daemons' supervisor for a machine without systemd.
+.PHONY: keeper unit lint format
+keeper: build/coach-keeper
+build/coach-keeper: deploy/keeper.c
+	@mkdir -p build
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -o $@ $<
+
+unit:
+	dev/unit.sh
+lint:
+	dev/lint.sh
+format:
+	dev/format.sh fix

@@ -40,7 +40,7 @@ WORK=$(mktemp -d /tmp/coach-check.XXXXXX)
 chmod 755 "$WORK"
 export COACH_VAR=$WORK/var
 OUT=build/check
-mkdir -p $OUT
+mkdir -p $OUT build/regress build/isolation
 
 finish() {
     ./coach down >/dev/null 2>&1
