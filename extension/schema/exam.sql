@@ -392,7 +392,8 @@ CREATE TABLE IF NOT EXISTS sc.exam_results (
     item_choices text[],
     key_version int NOT NULL DEFAULT 1,
     first_score jsonb,
-    folded_key bigint,
+    rank_key bigint NOT NULL,
+    folded boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -423,13 +424,14 @@ COMMENT ON COLUMN sc.exam_results.item_points IS 'points of each, same order';
 COMMENT ON COLUMN sc.exam_results.item_choices IS 'option chosen in each single choice, NULL = blank or another type';
 COMMENT ON COLUMN sc.exam_results.key_version IS 'keys it was scored with';
 COMMENT ON COLUMN sc.exam_results.first_score IS 'score before the first regrade';
-COMMENT ON COLUMN sc.exam_results.folded_key IS 'sort_key that ranks and sums hold of it; NULL = not yet folded';
+COMMENT ON COLUMN sc.exam_results.rank_key IS 'key that ranks use: sort_key, or the mean of the attempts where the average counts';
+COMMENT ON COLUMN sc.exam_results.folded IS 'ranks and sums hold it';
 COMMENT ON COLUMN sc.exam_results.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.exam_results.updated_at IS 'when the row last changed';
 CREATE INDEX IF NOT EXISTS idx_exam_results_user ON sc.exam_results (user_id, exam_id);
 CREATE INDEX IF NOT EXISTS idx_exam_results_date ON sc.exam_results (submitted_at);
-CREATE INDEX IF NOT EXISTS idx_exam_results_rank ON sc.exam_results (exam_id, sort_key DESC) WHERE counts;
-CREATE INDEX IF NOT EXISTS idx_exam_results_unfolded ON sc.exam_results (exam_id, id) WHERE folded_key IS NULL OR folded_key <> sort_key;
+CREATE INDEX IF NOT EXISTS idx_exam_results_rank ON sc.exam_results (exam_id, rank_key DESC) WHERE counts;
+CREATE INDEX IF NOT EXISTS idx_exam_results_unfolded ON sc.exam_results (exam_id, id) WHERE counts AND NOT folded;
 
 CREATE TABLE IF NOT EXISTS sc.result_sections (
     result_id bigint NOT NULL REFERENCES sc.exam_results ON DELETE CASCADE,
@@ -557,6 +559,7 @@ CREATE TABLE IF NOT EXISTS sc.exam_sums (
     exam_id bigint PRIMARY KEY REFERENCES sc.exams ON DELETE CASCADE,
     n bigint NOT NULL DEFAULT 0,
     sums float8[] NOT NULL DEFAULT '{}',
+    is_stale boolean NOT NULL DEFAULT false,
     full_pass_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -564,6 +567,7 @@ COMMENT ON TABLE sc.exam_sums IS 'sums over the results that count, folded in by
 COMMENT ON COLUMN sc.exam_sums.exam_id IS 'exam';
 COMMENT ON COLUMN sc.exam_sums.n IS 'results';
 COMMENT ON COLUMN sc.exam_sums.sums IS 'moments of the total; item.c knows their meaning';
+COMMENT ON COLUMN sc.exam_sums.is_stale IS 'a result that was folded has changed: the next fold starts from scratch';
 COMMENT ON COLUMN sc.exam_sums.full_pass_at IS 'last full recompute';
 COMMENT ON COLUMN sc.exam_sums.updated_at IS 'last fold';
 

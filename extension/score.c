@@ -1,0 +1,170 @@
+/*
+ * score.c
+ *		Counting answers and computing net, the result of a Turkish exam.
+ *
+ * A section with N questions has D right, Y wrong and B blank answers, and
+ * always D + Y + B = N.  Its net is D - Y/k, where k wrong answers cancel a
+ * right one: k = 4 in YKS, 3 in LGS, none where guessing is not punished.  The
+ * share is exact, not in whole steps: one wrong answer in LGS costs a third.
+ * Nets may be negative, and stay so.
+ *
+ * A question that earned part of its points, and one that waits for a
+ * teacher's mark, is neither right nor wrong: it stands among the blanks, which
+ * cost nothing, and its points say the rest.  A cancelled question ("exclude")
+ * leaves N altogether; one given to everybody ("full_credit") is right for all.
+ *
+ * Order is decided on integers.  With k = p/q in lowest terms and L the least
+ * common multiple of all p,
+ *
+ *		key = sum over sections of  L*D - (L/p)*q*Y  =  L * net
+ *
+ * so that two equal nets are equal keys, whatever rounding a display does.
+ * Example: TYT has k = 4 everywhere, L = 4, and 30 right with 9 wrong is
+ * 4*30 - 9 = 111, net 27.75.
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "extension/score.h"
+
+/* k is numeric(6,3): thousandths are enough. */
+#define RATIO_SCALE 1000
+
+static int64
+gcd(int64 a, int64 b)
+{
+	while (b != 0)
+	{
+		int64		r = a % b;
+
+		a = b;
+		b = r;
+	}
+	return a;
+}
+
+static Numeric
+int_numeric(int64 i)
+{
+	return int64_to_numeric(i);
+}
+
+/*
+ * The ratio k as a fraction.  NULL is "no penalty"; so is zero, which people
+ * write for it.  Raises an error on negative and non-finite ratios.
+ */
+PenaltyRatio
+sc_penalty_ratio(Numeric wrongs_per_right, bool isnull)
+{
+	PenaltyRatio r = {0, 1};
+	Numeric		scaled;
+	int64		thousandths;
+	int64		g;
+
+	if (isnull)
+		return r;
+	if (numeric_is_nan(wrongs_per_right) || numeric_is_inf(wrongs_per_right))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("wrongs per right must be a finite number")));
+
+	scaled = numeric_mul_opt_error(wrongs_per_right, int_numeric(RATIO_SCALE), NULL);
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, NumericGetDatum(scaled),
+										 NumericGetDatum(int_numeric(0)))) ||
+		DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(scaled),
+										 NumericGetDatum(int_numeric(RATIO_SCALE * RATIO_SCALE)))))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("wrongs per right must be between 0 and %d", RATIO_SCALE)));
+
+	thousandths = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(scaled)));
+	if (thousandths == 0)
+		return r;
+	g = gcd(thousandths, RATIO_SCALE);
+	r.num = thousandths / g;
+	r.den = RATIO_SCALE / g;
+	return r;
+}
+
+/* D - Y/k, exact to the 16 digits of numeric division. */
+Numeric
+sc_section_net(int64 correct, int64 wrong, PenaltyRatio ratio)
+{
+	Numeric		penalty;
+
+	if (ratio.num == 0)
+		return int_numeric(correct);
+	penalty = numeric_div_opt_error(numeric_mul_opt_error(int_numeric(wrong), int_numeric(ratio.den), NULL),
+									int_numeric(ratio.num), NULL);
+	return numeric_sub_opt_error(int_numeric(correct), penalty, NULL);
+}
+
+/*
+ * L, the least common multiple of the sections' k; 1 where nothing is punished.
+ *
+ * Raises an error when the ratios have nothing sensible in common (L above a
+ * million); publishing an exam checks this first.
+ */
+int64
+sc_common_multiple(const SectionScore *sections, int n)
+{
+	int64		l = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		int64		p = sections[i].ratio.num;
+
+		if (p == 0)
+			continue;
+		l = l / gcd(l, p) * p;
+		if (l > 1000000)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("the sections' ratios of wrong to right answers have no small common multiple")));
+	}
+	return l;
+}
+
+/* The exact order of results of one exam: L * net. */
+int64
+sc_sort_key(const SectionScore *sections, int n)
+{
+	int64		l = sc_common_multiple(sections, n);
+	int64		key = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const SectionScore *s = &sections[i];
+
+		key += l * s->correct;
+		if (s->ratio.num != 0)
+			key -= l / s->ratio.num * s->ratio.den * s->wrong;
+	}
+	return key;
+}
+
+/* Add one question to the counts of its section. */
+void
+sc_count_outcome(SectionScore *section, ItemOutcome outcome)
+{
+	switch (outcome)
+	{
+		case OUTCOME_RIGHT:
+		case OUTCOME_CREDIT:
+			section->correct++;
+			break;
+		case OUTCOME_WRONG:
+			section->wrong++;
+			break;
+		case OUTCOME_BLANK:
+		case OUTCOME_PARTIAL:
+		case OUTCOME_PENDING:
+			section->blank++;
+			break;
+		case OUTCOME_EXCLUDED:
+			break;
+	}
+}

@@ -1,0 +1,22 @@
+-- Scoring of attempts.
+
+CREATE FUNCTION sc.score_attempt(
+    attempt_id bigint,
+    OUT result_id bigint,
+    OUT attempt bigint,
+    OUT exam_id bigint,
+    OUT user_id bigint,
+    OUT state text,
+    OUT correct int,
+    OUT wrong int,
+    OUT blank int,
+    OUT net numeric,
+    OUT points numeric,
+    OUT max_points numeric,
+    OUT percent numeric,
+    OUT passed boolean,
+    OUT sort_key bigint)
+AS 'MODULE_PATHNAME', 'sc_score_attempt'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sc.score_attempt(bigint) IS
+    'scores an attempt from its answers and the keys as they are now, stores the result and gives it; idempotent; state final or needs_grading';
