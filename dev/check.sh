@@ -95,7 +95,9 @@ stage_build() {
 # instance: starts the instance that the next stages share, once.
 instance() {
     if [ -z "${INSTANCE:-}" ]; then
-        if ! COACH_LISTEN=${COACH_LISTEN:-$(free_port)} ./coach up >$OUT/up.log 2>&1; then
+        # shellcheck disable=SC2046
+        if ! env $(grep -v '^#' test/e2e/settings.env) COACH_LISTEN="${COACH_LISTEN:-$(free_port)}" \
+            ./coach up >$OUT/up.log 2>&1; then
             cat $OUT/up.log
             fail "coach up"
             return 1
