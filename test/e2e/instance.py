@@ -41,7 +41,7 @@ def alive(pid):
         return False
 
 
-def test_settings():
+def raised_limits():
     with open(os.path.join(TOP, "test/e2e/settings.env"), encoding="utf-8") as f:
         return dict(line.strip().split("=", 1) for line in f if line.strip() and not line.startswith("#"))
 
@@ -195,7 +195,7 @@ class Instance:
         return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--init-groups", "--", *command]
 
     def up(self):
-        self.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}", **test_settings()})
+        self.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}", **raised_limits()})
 
     def down(self):
         self.coach("down")
