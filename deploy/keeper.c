@@ -129,7 +129,7 @@ open_sockets(const char *address)
 {
 	char		host[256];
 	const char *colon = strrchr(address, ':');
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,.ai_flags = AI_PASSIVE};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *ai;
 	int			on = 1;
 	int			rc;
@@ -202,7 +202,7 @@ open_notify(void)
 static void
 start(Daemon *d)
 {
-	char		text[32];
+	char		number[32];
 
 	d->at = now_ms();
 	d->pid = fork();
@@ -219,10 +219,10 @@ start(Daemon *d)
 			_exit(126);
 	if (nsockets > 0)
 	{
-		snprintf(text, sizeof(text), "%d", nsockets);
-		setenv("LISTEN_FDS", text, 1);
-		snprintf(text, sizeof(text), "%ld", (long) getpid());
-		setenv("LISTEN_PID", text, 1);
+		snprintf(number, sizeof(number), "%d", nsockets);
+		setenv("LISTEN_FDS", number, 1);
+		snprintf(number, sizeof(number), "%ld", (long) getpid());
+		setenv("LISTEN_PID", number, 1);
 	}
 	setenv("NOTIFY_SOCKET", notify_path, 1);
 	execvp(command[0], command);

@@ -43,8 +43,10 @@ for f in "$@"; do
     pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp -lpl -nip -npro \
         -sac -tpg -ts4 -U"$work/typedefs" <"$f" >"$work/out" 2>"$work/err" ||
         { cat "$work/err" >&2; bad=1; continue; }
-    # The indenter aligns the name after a struct's closing brace; pgindent undoes it.
-    perl -pi -e 's/^\}\t+(\w+(?:\[\w+\])?;)/} $1/; s/^\}\t+(?=\w+ = )/} /' "$work/out"
+    # What pgindent mends after the indenter: names after a closing brace, the
+    # star of a function's return type, the space before a designator.
+    perl -pi -e 's/^\}\t+(\w+(?:\[\w+\])?;)/} $1/; s/^\}\t+(?=\w+ = )/} /;
+        s/^([A-Za-z_]\S*(?: \S+)*)[ \t]+\*$/$1 */; s/(?<=,)(?=\.[a-z_]\w* = )/ /g' "$work/out"
     if cmp -s "$f" "$work/out"; then
         continue
     fi
