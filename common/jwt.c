@@ -26,7 +26,7 @@
 #include "common/b64url.h"
 #include "common/consteq.h"
 
-#define MAX_DEPTH	16			/* nesting of a claim */
+#define MAX_DEPTH	64			/* nesting of a claim */
 #define MAX_MEMBERS 64			/* members of the outermost object */
 #define MAX_SECONDS INT64_C(253402300800)	/* the year 10000 */
 
@@ -158,7 +158,7 @@ sc_jwt_size(JwtAlgorithm algorithm, size_t header_len, size_t payload_len)
 }
 
 size_t
-sc_jwt_sign(const JwtMac *mac, const char *header, size_t header_len,
+sc_jwt_make(const JwtMac *mac, const char *header, size_t header_len,
 			const char *payload, size_t payload_len, char *dst)
 {
 	uint8_t		signature[SC_JWT_MAC_MAX];
@@ -780,7 +780,7 @@ find_key(const JwtKey *keys, int n, const char *kid)
 }
 
 JwtStatus
-sc_jwt_verify(const char *token, size_t len, const JwtKey *keys, int n,
+sc_jwt_check(const char *token, size_t len, const JwtKey *keys, int n,
 			  const char *issuer, const char *audience,
 			  int64_t now, int leeway, JwtClaims *out)
 {

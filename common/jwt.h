@@ -116,7 +116,7 @@ extern size_t sc_jwt_mac(const JwtMac *mac, const void *data, size_t len,
 extern size_t sc_jwt_size(JwtAlgorithm algorithm, size_t header_len, size_t payload_len);
 
 /* Writes the token to dst, which has sc_jwt_size() bytes; returns its length. */
-extern size_t sc_jwt_sign(const JwtMac *mac,
+extern size_t sc_jwt_make(const JwtMac *mac,
 						  const char *header, size_t header_len,
 						  const char *payload, size_t payload_len,
 						  char *dst);
@@ -145,9 +145,9 @@ extern bool sc_jwt_read_claims(const char *json, size_t len,
  * leeway is the clock difference in seconds forgiven to nbf (none is ever
  * forgiven to exp).  out is filled only on JWT_OK.
  */
-extern JwtStatus sc_jwt_verify(const char *token, size_t len,
-							   const JwtKey *keys, int n,
-							   const char *issuer, const char *audience,
-							   int64_t now, int leeway, JwtClaims *out);
+extern JwtStatus sc_jwt_check(const char *token, size_t len,
+							  const JwtKey *keys, int n,
+							  const char *issuer, const char *audience,
+							  int64_t now, int leeway, JwtClaims *out);
 
 #endif							/* COMMON_JWT_H */

@@ -133,7 +133,7 @@ test_rfc7515(void)
 
 	check(sc_b64url_decode(key, strlen(key), secret) == 64, "RFC 7515 key");
 	sc_jwt_mac_init(&mac, JWT_HS256, secret, 64);
-	len = sc_jwt_sign(&mac, header, strlen(header), payload, strlen(payload), out);
+	len = sc_jwt_make(&mac, header, strlen(header), payload, strlen(payload), out);
 	check(len == strlen(token) && memcmp(out, token, len) == 0 &&
 		  len == sc_jwt_size(JWT_HS256, strlen(header), strlen(payload)), "RFC 7515 A.1 signed");
 	check(sc_jwt_split(token, strlen(token), &parts) && sc_jwt_signature_fits(&mac, &parts),
@@ -160,9 +160,9 @@ static JwtStatus
 round_trip(const JwtKey *with, const char *header, const char *payload, JwtClaims *claims)
 {
 	char		token[2 * SC_JWT_MAX];
-	size_t		len = sc_jwt_sign(&with->mac, header, strlen(header), payload, strlen(payload), token);
+	size_t		len = sc_jwt_make(&with->mac, header, strlen(header), payload, strlen(payload), token);
 
-	return sc_jwt_verify(token, len, keys, 2, "me", "you", NOW, 5, claims);
+	return sc_jwt_check(token, len, keys, 2, "me", "you", NOW, 5, claims);
 }
 
 static void
@@ -212,7 +212,7 @@ test_verify(void)
 		{good, "{" SUB "," JTI "," REST ",\"x\":\"\n\"}", JWT_MALFORMED},
 		{good, "{" SUB "," JTI "," REST ",\"x\":tru}", JWT_MALFORMED},
 		{good, "{" SUB "," JTI "," REST ",\"x\":{\"y\":[1,-2.5e+3,{\"z\":null}],\"\xc5\x9f\":\"\\ud83d\\ude00\"}}", JWT_OK},
-		{good, "{" SUB "," JTI "," REST ",\"x\":[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]}", JWT_MALFORMED},
+		{good, "{" SUB "," JTI "," REST ",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", JWT_MALFORMED},
 		{good, "{\"sub\":42," JTI "," REST "}", JWT_BAD_CLAIM},
 		{good, "{\"sub\":\"042\"," JTI "," REST "}", JWT_BAD_CLAIM},
 		{good, "{\"sub\":\"0\"," JTI "," REST "}", JWT_BAD_CLAIM},
@@ -269,7 +269,7 @@ test_tampering(void)
 	char		token[1024];
 	char		other[1024];
 	JwtClaims	claims;
-	size_t		len = sc_jwt_sign(&keys[0].mac, header, strlen(header), CLAIMS, strlen(CLAIMS), token);
+	size_t		len = sc_jwt_make(&keys[0].mac, header, strlen(header), CLAIMS, strlen(CLAIMS), token);
 
 	for (size_t i = 0; i < len; i++)
 	{
@@ -278,22 +278,22 @@ test_tampering(void)
 			memcpy(other, token, len);
 			other[i] = (char) c;
 			if (other[i] != token[i])
-				check(sc_jwt_verify(other, len, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK,
+				check(sc_jwt_check(other, len, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK,
 					  "one character changed");
 		}
-		check(sc_jwt_verify(token, i, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK, "cut short");
+		check(sc_jwt_check(token, i, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK, "cut short");
 	}
 	memcpy(other, token, len);
 	other[len] = '=';
-	check(sc_jwt_verify(other, len + 1, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK, "padded");
+	check(sc_jwt_check(other, len + 1, keys, 2, "me", "you", NOW, 0, &claims) != JWT_OK, "padded");
 	other[len] = '.';
-	check(sc_jwt_verify(other, len + 1, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED,
+	check(sc_jwt_check(other, len + 1, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED,
 		  "four parts");
-	check(sc_jwt_verify("", 0, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED, "empty");
-	check(sc_jwt_verify("..", 2, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED, "dots");
-	check(sc_jwt_verify(token, len, keys, 0, "me", "you", NOW, 0, &claims) == JWT_UNKNOWN_KEY,
+	check(sc_jwt_check("", 0, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED, "empty");
+	check(sc_jwt_check("..", 2, keys, 2, "me", "you", NOW, 0, &claims) == JWT_MALFORMED, "dots");
+	check(sc_jwt_check(token, len, keys, 0, "me", "you", NOW, 0, &claims) == JWT_UNKNOWN_KEY,
 		  "no keys");
-	check(sc_jwt_verify(token, len, keys, 2, NULL, NULL, NOW, 0, &claims) == JWT_BAD_CLAIM,
+	check(sc_jwt_check(token, len, keys, 2, NULL, NULL, NOW, 0, &claims) == JWT_BAD_CLAIM,
 		  "no issuer configured");
 }
 
