@@ -596,6 +596,8 @@ CREATE TABLE IF NOT EXISTS sc.score_tables (
     base numeric(10, 4) NOT NULL DEFAULT 0,
     coefficients jsonb NOT NULL,
     eligibility jsonb NOT NULL DEFAULT '[]',
+    carry_type text,
+    carry_weight numeric(10, 4),
     max_score numeric(10, 4),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (score_type, year)
@@ -607,5 +609,7 @@ COMMENT ON COLUMN sc.score_tables.exam_type IS 'exam whose nets it uses';
 COMMENT ON COLUMN sc.score_tables.base IS 'added to the sum';
 COMMENT ON COLUMN sc.score_tables.coefficients IS 'per test title: {"Türkçe": 3.3}';
 COMMENT ON COLUMN sc.score_tables.eligibility IS 'conditions: [{"any": [{"test": "Türkçe", "min_net": 0.5}]}]';
+COMMENT ON COLUMN sc.score_tables.carry_type IS 'score type taken over from the student''s latest exam of another kind (TYT, for the AYT scores)';
+COMMENT ON COLUMN sc.score_tables.carry_weight IS 'weight of what is taken over, above the base';
 COMMENT ON COLUMN sc.score_tables.max_score IS 'upper bound';
 COMMENT ON COLUMN sc.score_tables.updated_at IS 'when the row last changed';

@@ -1,0 +1,262 @@
+-- Correcting keys and rescoring.
+--
+-- A correction changes what an exam says about some of its questions (a new
+-- key, or a treatment) and then rescores in steps, in attempt order, so that
+-- it can stop and go on.  The version in the question bank stays as it was:
+-- attempts pin what the student saw, and the correction belongs to the exam.
+--
+--   rekey        the new key holds
+--   best_of      right under the old or under the new key
+--   full_credit  right for everybody, blank or not
+--   exclude      cancelled: leaves N, D, Y and B
+--   no_regrade   the new key holds for what is scored from now on
+--
+-- A dry run does the whole work inside a subtransaction and rolls it back, so
+-- it shows exactly what would happen.
+
+CREATE TYPE sc.score_change AS (
+    result_id bigint,
+    user_id bigint,
+    before jsonb,
+    after jsonb
+);
+COMMENT ON TYPE sc.score_change IS 'a result before and after a regrade';
+COMMENT ON COLUMN sc.score_change.result_id IS 'result';
+COMMENT ON COLUMN sc.score_change.user_id IS 'student';
+COMMENT ON COLUMN sc.score_change.before IS 'correct, wrong, blank, net, points, max_points before';
+COMMENT ON COLUMN sc.score_change.after IS 'the same after';
+
+CREATE FUNCTION sc.score_snapshot(result_id bigint)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object('correct', r.correct, 'wrong', r.wrong, 'blank', r.blank, 'net', r.net,
+                                  'points', r.points, 'max_points', r.max_points)
+        FROM sc.exam_results AS r
+        WHERE r.id = score_snapshot.result_id);
+END
+$$;
+COMMENT ON FUNCTION sc.score_snapshot(bigint) IS 'the score of a result as an object, for audits and regrades';
+
+CREATE FUNCTION sc.rescore_result(result_id bigint, only_if_higher boolean DEFAULT false)
+RETURNS sc.score_change
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+DECLARE
+    r record;
+    change sc.score_change;
+    was bigint;
+    higher boolean;
+BEGIN
+    -- attempt before result: the order in which submit and sweep lock
+    SELECT x.attempt_id, x.user_id INTO r FROM sc.exam_results AS x WHERE x.id = rescore_result.result_id;
+    PERFORM FROM sc.exam_attempts AS a WHERE a.id = r.attempt_id FOR UPDATE;
+    change.before := sc.score_snapshot(rescore_result.result_id);
+    SELECT x.sort_key INTO was FROM sc.exam_results AS x WHERE x.id = rescore_result.result_id FOR UPDATE;
+    BEGIN
+        PERFORM sc.score_result(rescore_result.result_id);
+        change.after := sc.score_snapshot(rescore_result.result_id);
+        IF change.after IS NOT DISTINCT FROM change.before THEN
+            RETURN NULL;
+        END IF;
+        SELECT x.sort_key > was OR (x.sort_key = was AND x.points > (change.before ->> 'points')::numeric) INTO higher
+        FROM sc.exam_results AS x WHERE x.id = rescore_result.result_id;
+        IF only_if_higher AND NOT higher THEN
+            RAISE EXCEPTION USING ERRCODE = 'SC000', MESSAGE = 'not_higher';
+        END IF;
+    EXCEPTION WHEN SQLSTATE 'SC000' THEN
+        RETURN NULL;
+    END;
+    UPDATE sc.exam_results AS x
+    SET first_score = change.before
+    WHERE x.id = rescore_result.result_id AND x.first_score IS NULL;
+    change.result_id := rescore_result.result_id;
+    change.user_id := r.user_id;
+    RETURN change;
+END
+$$;
+COMMENT ON FUNCTION sc.rescore_result(bigint, boolean) IS
+    'scores a result again with the keys as they are now; keeps the first score; with only_if_higher a result may rise but not fall; gives the change, or NULL when there is none';
+
+CREATE FUNCTION sc.score_result(result_id bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+DECLARE
+    attempt bigint;
+BEGIN
+    SELECT r.attempt_id INTO attempt FROM sc.exam_results AS r WHERE r.id = score_result.result_id;
+    IF attempt IS NOT NULL THEN
+        PERFORM sc.score_attempt(attempt);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION sc.score_result(bigint) IS
+    'scores the attempt behind a result; a result entered as bare counts has nothing to score and stays';
+
+CREATE FUNCTION sc.regrade_begin(
+    exam_id bigint,
+    policy text,
+    question_ids bigint[],
+    keys jsonb,
+    only_if_higher boolean,
+    reason text,
+    actor bigint)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    exam record;
+    unknown bigint[];
+    missing bigint[];
+    regrade bigint;
+BEGIN
+    SELECT e.id, e.is_frozen INTO exam FROM sc.exams AS e WHERE e.id = regrade_begin.exam_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM sc_api.refuse(404, 'exam_not_found');
+    END IF;
+    IF exam.is_frozen THEN
+        PERFORM sc_api.refuse(409, 'exam_frozen');
+    END IF;
+
+    SELECT array_agg(q ORDER BY q) INTO unknown
+    FROM unnest(regrade_begin.question_ids) AS q
+    WHERE q NOT IN (SELECT eq.question_id FROM sc.exam_questions AS eq WHERE eq.exam_id = regrade_begin.exam_id);
+    IF unknown IS NOT NULL THEN
+        PERFORM sc_api.refuse(422, 'question_not_in_exam', jsonb_build_object('question_ids', unknown));
+    END IF;
+    IF policy IN ('rekey', 'best_of', 'no_regrade') THEN
+        SELECT array_agg(q ORDER BY q) INTO missing
+        FROM unnest(regrade_begin.question_ids) AS q
+        WHERE NOT coalesce(keys, '{}') ? q::text;
+        IF missing IS NOT NULL THEN
+            PERFORM sc_api.refuse(422, 'key_missing', jsonb_build_object('question_ids', missing));
+        END IF;
+    END IF;
+
+    UPDATE sc.exam_questions AS eq
+    SET treatment = CASE policy WHEN 'best_of' THEN 'best_of' WHEN 'full_credit' THEN 'full_credit'
+                                WHEN 'exclude' THEN 'exclude' ELSE 'normal' END,
+        old_key = CASE WHEN policy = 'best_of' THEN coalesce(eq.key, v.key) ELSE eq.old_key END,
+        key = CASE WHEN policy IN ('rekey', 'best_of', 'no_regrade') THEN keys -> eq.question_id::text ELSE eq.key END
+    FROM sc.question_versions AS v
+    WHERE v.id = eq.version_id AND eq.exam_id = regrade_begin.exam_id
+      AND eq.question_id = ANY (regrade_begin.question_ids);
+    UPDATE sc.exams AS e SET key_version = e.key_version + 1 WHERE e.id = regrade_begin.exam_id;
+
+    INSERT INTO sc.regrades (exam_id, policy, question_ids, keys, only_if_higher, reason, created_by, state, finished_at)
+    VALUES (regrade_begin.exam_id, regrade_begin.policy, regrade_begin.question_ids, coalesce(regrade_begin.keys, '{}'),
+            coalesce(regrade_begin.only_if_higher, false), regrade_begin.reason, regrade_begin.actor,
+            CASE WHEN policy = 'no_regrade' THEN 'done' ELSE 'running' END,
+            CASE WHEN policy = 'no_regrade' THEN clock_timestamp() END)
+    RETURNING id INTO regrade;
+    INSERT INTO sc.exam_audit (exam_id, actor_id, action, detail)
+    VALUES (regrade_begin.exam_id, regrade_begin.actor, 'regrade',
+            jsonb_build_object('regrade_id', regrade, 'policy', policy, 'question_ids', question_ids, 'keys', keys,
+                               'reason', reason));
+    RETURN regrade;
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_begin(bigint, text, bigint[], jsonb, boolean, text, bigint) IS
+    'corrects keys or treatments of questions of an exam and opens a regrade; question_ids NULL: no question changes, all results are rescored; keys: {"question id": key}; gives the regrade. Refusals: 404 exam_not_found, 409 exam_frozen, 422 question_not_in_exam, key_missing';
+
+CREATE FUNCTION sc.regrade_step(regrade_id bigint, lim int DEFAULT 500)
+RETURNS int
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+DECLARE
+    g record;
+    r record;
+    change sc.score_change;
+    seen int := 0;
+BEGIN
+    SELECT * INTO g FROM sc.regrades AS x WHERE x.id = regrade_step.regrade_id FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM sc_api.refuse(404, 'regrade_not_found');
+    END IF;
+    IF g.state <> 'running' THEN
+        RETURN 0;
+    END IF;
+    FOR r IN
+        SELECT x.id
+        FROM sc.exam_results AS x
+        WHERE x.exam_id = g.exam_id AND x.id > g.last_result_id
+        ORDER BY x.id
+        LIMIT lim
+    LOOP
+        change := sc.rescore_result(r.id, g.only_if_higher);
+        seen := seen + 1;
+        g.last_result_id := r.id;
+        g.examined := g.examined + 1;
+        IF change.result_id IS NOT NULL THEN
+            g.changed := g.changed + 1;
+            INSERT INTO sc.regrade_changes (regrade_id, result_id, before, after)
+            VALUES (g.id, r.id, change.before, change.after);
+        END IF;
+    END LOOP;
+    UPDATE sc.regrades AS x
+    SET last_result_id = g.last_result_id, examined = g.examined, changed = g.changed,
+        state = CASE WHEN seen < lim THEN 'done' ELSE 'running' END,
+        finished_at = CASE WHEN seen < lim THEN clock_timestamp() END
+    WHERE x.id = g.id;
+    IF g.changed > 0 THEN
+        UPDATE sc.exam_sums AS s SET is_stale = true WHERE s.exam_id = g.exam_id AND NOT s.is_stale;
+    END IF;
+    RETURN seen;
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_step(bigint, int) IS
+    'rescores the next lim results of a regrade and remembers how far it came; returns how many it looked at, fewer than lim when it is done';
+
+CREATE FUNCTION sc.regrade_preview(
+    exam_id bigint,
+    policy text,
+    question_ids bigint[],
+    keys jsonb,
+    only_if_higher boolean,
+    actor bigint)
+RETURNS SETOF sc.score_change
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    changes sc.score_change[];
+    regrade bigint;
+    c sc.score_change;
+BEGIN
+    BEGIN
+        regrade := sc.regrade_begin(exam_id, policy, question_ids, keys, only_if_higher, 'dry run', actor);
+        PERFORM sc.regrade_step(regrade, 2147483647);
+        SELECT array_agg(ROW(x.result_id, r.user_id, x.before, x.after)::sc.score_change ORDER BY x.result_id) INTO changes
+        FROM sc.regrade_changes AS x
+        JOIN sc.exam_results AS r ON r.id = x.result_id
+        WHERE x.regrade_id = regrade;
+        RAISE EXCEPTION USING ERRCODE = 'SC000', MESSAGE = 'dry_run';
+    EXCEPTION WHEN SQLSTATE 'SC000' THEN
+        NULL;
+    END;
+    FOREACH c IN ARRAY coalesce(changes, '{}') LOOP
+        RETURN NEXT c;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_preview(bigint, text, bigint[], jsonb, boolean, bigint) IS
+    'what a regrade would change; writes nothing. Refusals as regrade_begin';
+
+CREATE FUNCTION sc.regrade_exam(exam_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+DECLARE
+    regrade bigint;
+BEGIN
+    regrade := sc.regrade_begin(exam_id, 'rekey', NULL, NULL, false, 'all results scored again', NULL);
+    WHILE sc.regrade_step(regrade) > 0 LOOP
+        NULL;
+    END LOOP;
+    RETURN (SELECT g.changed FROM sc.regrades AS g WHERE g.id = regrade);
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_exam(bigint) IS
+    'scores all results of an exam again with the keys as they are; returns how many changed; idempotent';
