@@ -161,9 +161,10 @@ AS $$
 DECLARE
     f sc.results_fold;
 BEGIN
-    SELECT sc.fold(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8) INTO f
-    FROM sc.exam_results AS r
-    WHERE r.id = ANY (sums_add.result_ids) AND r.exam_id = sums_add.exam_id AND r.item_ids IS NOT NULL;
+    f := (
+        SELECT sc.fold(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8)
+        FROM sc.exam_results AS r
+        WHERE r.id = ANY (sums_add.result_ids) AND r.exam_id = sums_add.exam_id AND r.item_ids IS NOT NULL);
     IF f.test IS NULL THEN
         RETURN;
     END IF;
