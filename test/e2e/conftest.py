@@ -11,9 +11,12 @@ A test makes its own users and courses (new_user, new_course), so that order doe
 unique by themselves. test_health.py shows the manner.
 """
 
+import fcntl
+import filecmp
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 
 import psycopg2
@@ -21,7 +24,7 @@ import pytest
 import redis as redis_client
 
 from client import Api
-from instance import Bouncer, Instance
+from instance import TOP, Bouncer, Instance
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/data")
 PASSWORD = "parola-Uzun-ve-Gizli-7"
@@ -197,3 +200,29 @@ def data_file():
             pytest.skip(f"no ../shared/data/{name} here")
         return full
     return path
+
+
+@pytest.fixture(scope="session")
+def node():
+    """node("jwt.mjs", stdin) -> CompletedProcess: a script of test/e2e/npm, with its pinned packages in build/npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    source, target = os.path.join(TOP, "test/e2e/npm"), os.path.join(TOP, "build/npm")
+    os.makedirs(target, exist_ok=True)
+    with open(os.path.join(target, ".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted, have = os.path.join(source, "package.json"), os.path.join(target, "package.json")
+        if not (os.path.exists(have) and filecmp.cmp(wanted, have, shallow=False)):
+            shutil.copy(wanted, have + ".new")
+            shutil.rmtree(os.path.join(target, "node_modules"), ignore_errors=True)
+            os.replace(have + ".new", have)
+            done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"], cwd=target,
+                                  timeout=300, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                os.remove(have)
+                pytest.skip(f"npm install failed: {done.stderr[-500:]}")
+
+    def run(script, stdin=""):
+        shutil.copy(os.path.join(source, script), target)
+        return subprocess.run(["node", os.path.join(target, script)], input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    return run
