@@ -295,7 +295,8 @@ listen_address() {
 coachd_settings() {
     local name
     COACH_LISTEN=$1
-    : "${COACH_LOOPS:=$(nproc)}"
+    # One socket for each loop; more loops want more database connections too.
+    : "${COACH_LOOPS:=$(($(nproc) < 4 ? $(nproc) : 4))}"
     : "${COACH_DB_URL:=host=$RUN dbname=$DATABASE user=sc_app}"
     : "${COACH_DB_SLOW_URL:=host=$RUN dbname=$DATABASE user=sc_app_slow}"
     : "${COACH_DB_DIRECT_URL:=host=$RUN dbname=$DATABASE user=sc_app}"
