@@ -17,6 +17,8 @@ OBJS = \
 	common/b64url.o \
 	common/consteq.o \
 	common/jwt.o \
+	extension/password.o \
+	extension/token.o \
 	extension/student_coach.o \
 	extension/error.o \
 	extension/query.o \
@@ -29,6 +31,10 @@ SQL_PARTS = \
 	extension/student_coach.sql \
 	extension/error.sql \
 	extension/partition.sql \
+	extension/role.sql \
+	extension/job.sql \
+	extension/password.sql \
+	extension/token.sql \
 	extension/touch.sql \
 	extension/dispatch.sql
 
