@@ -1,0 +1,181 @@
+"""Every route, asked by every role, answers exactly as role_matrix.tsv says.
+
+The askers are strangers to what they ask for: the course belongs to another teacher, the progress to another student,
+so the matrix holds the object-level checks too. Each request gets objects of its own, since some are deleted by it.
+
+A line is: route, status for anonymous, student, parent, teacher, coach and admin, and the JSON body where the sample
+made from the route's parameters will not do ({course_id} and the like are filled in). A route without a line fails;
+COACH_E2E_MATRIX=write adds lines as the server answers now, to be read with care before they are committed.
+"""
+
+import json
+import os
+import re
+import uuid
+
+import pytest
+
+ROLES = ("anonymous", "student", "parent", "teacher", "coach", "admin")
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "role_matrix.tsv")
+
+
+def read_matrix():
+    """{route: ([status by role], body or None)}"""
+    matrix = {}
+    if os.path.exists(FILE):
+        with open(FILE, encoding="utf-8") as f:
+            for line in f:
+                if line.strip() and not line.startswith("#"):
+                    cells = line.rstrip("\n").split("\t")
+                    matrix[cells[0]] = ([int(c) for c in cells[1:7]], cells[7] if len(cells) > 7 else None)
+    return matrix
+
+
+MATRIX = read_matrix()
+
+
+@pytest.fixture(scope="session")
+def askers(api, new_user):
+    return {role: api.anonymous() if role == "anonymous" else new_user(role) for role in ROLES}
+
+
+@pytest.fixture(scope="session")
+def routes(db):
+    return {f"{r.method} {r.path}": r for r in db.all("SELECT id, method, path, content_type, params FROM sc_api.routes() WHERE path LIKE '/%%'")}
+
+
+def make_sample(db, new_course, new_user, teacher, student, enroll, serial):
+    """Gives sample(name) -> the id of a fresh object of the default teacher and students, by the name of the parameter."""
+    made = {}
+
+    def insert(table, **columns):
+        return db.one(f"INSERT INTO sc.{table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) RETURNING id", *columns.values())
+
+    def course():
+        if "course" not in made:
+            made["course"] = new_course(videos=2)
+            enroll(student.user.id, made["course"].id)
+        return made["course"]
+
+    def season():
+        return insert("seasons", name=f"Sezon {serial()}", starts_on="2026-09-01", ends_on="2027-06-30")
+
+    def exam():
+        return insert("exams", title=f"Sınav {serial()}", created_by=teacher.user.id)
+
+    makers = {
+        "course_id": lambda: course().id,
+        "topic_id": lambda: course().topics[0],
+        "video_id": lambda: course().videos[1],
+        "user_id": lambda: new_user("student", login=False).user.id,
+        "student_id": lambda: new_user("student", login=False).user.id,
+        "guardian_id": lambda: new_user("parent", login=False).user.id,
+        "coach_id": lambda: new_user("coach", login=False).user.id,
+        "teacher_id": lambda: teacher.user.id,
+        "enrollment_id": lambda: enroll(new_user("student", login=False).user.id, course().id),
+        "category_id": lambda: insert("categories", name="Raf", slug=f"raf-{serial()}"),
+        "season_id": season,
+        "branch_id": lambda: insert("branches", name=f"Şube {serial()}"),
+        "group_id": lambda: insert("groups", name=f"Sınıf {serial()}", season_id=season()),
+        "package_id": lambda: insert("packages", name=f"Paket {serial()}"),
+        "exam_id": exam,
+    }
+
+    def value(name):
+        if name not in made:
+            made[name] = makers[name]() if name in makers else 999999999
+        return made[name]
+    return value
+
+
+def body_of(route, sample, serial):
+    """A body that satisfies the types of the route's required parameters."""
+    body = {}
+    for p in route.params or []:
+        if p["in"] != "body" or not p["required"]:
+            continue
+        name, kind = p["name"], p["type"]
+        if name.endswith("_id"):
+            body[name] = sample(name)
+        elif kind.endswith("[]"):
+            body[name] = []
+        elif kind in ("bigint", "integer", "smallint", "numeric", "double precision", "int", "int8", "int4", "int2", "float8"):
+            body[name] = 1
+        elif kind in ("boolean", "bool"):
+            body[name] = True
+        elif kind in ("jsonb", "json"):
+            body[name] = {}
+        elif kind.startswith("timestamp"):
+            body[name] = "2030-01-01T00:00:00Z"
+        elif kind == "date":
+            body[name] = "2030-01-01"
+        elif kind == "uuid":
+            body[name] = str(uuid.uuid4())
+        elif "email" in name:
+            body[name] = f"yeni-{serial()}@e2e.test"
+        elif "password" in name:
+            body[name] = "uzun-ve-gizli-parola-9"
+        else:
+            body[name] = f"Deneme {serial()}"
+    return body
+
+
+def ask(route, role, askers, sample, serial, body):
+    client = askers[role]
+    path = re.sub(r"\{(\w+)\}", lambda m: str(sample(m.group(1))), route.path)
+    if route.method in ("GET", "DELETE"):
+        return client.request(route.method, path)
+    if route.content_type and not route.content_type.startswith("application/json"):
+        return client.request(route.method, path, body or "x\n", headers={"Content-Type": route.content_type})
+    if body:
+        body = json.loads(re.sub(r"\{(\w+)\}", lambda m: str(sample(m.group(1))) if m.group(1) != "serial" else serial(), body))
+    else:
+        body = body_of(route, sample, serial)
+    return client.request(route.method, path, body)
+
+
+@pytest.fixture
+def sample_factory(db, new_course, new_user, teacher, student, enroll, serial):
+    """A sample of its own for each role: what one role deletes, the next one finds again."""
+    return lambda: make_sample(db, new_course, new_user, teacher, student, enroll, serial)
+
+
+def statuses(route, askers, sample_factory, serial, body, new_user):
+    out = []
+    for role in ROLES:
+        asker = dict(askers)
+        if route.path.startswith("/auth/") and role != "anonymous":
+            asker[role] = new_user(role)        # log-outs and the like end the session
+        out.append(ask(route, role, asker, sample_factory(), serial, body).status)
+    return out
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_route(name, routes, askers, sample_factory, serial, new_user):
+    assert name in routes, "the matrix has a line for a route that is gone"
+    expected, body = MATRIX[name]
+    got = statuses(routes[name], askers, sample_factory, serial, body, new_user)
+    assert dict(zip(ROLES, got)) == dict(zip(ROLES, expected))
+
+
+def test_every_route_has_a_decision(routes, askers, sample_factory, serial, new_user):
+    missing = sorted(set(routes) - set(MATRIX))
+    if missing and os.environ.get("COACH_E2E_MATRIX") == "write":
+        with open(FILE, "a", encoding="utf-8") as f:
+            for name in missing:
+                f.write("\t".join([name, *map(str, statuses(routes[name], askers, sample_factory, serial, None, new_user))]) + "\n")
+    assert not missing, f"no decision in role_matrix.tsv for {missing}"
+
+
+def test_no_decision_is_a_server_error():
+    assert MATRIX
+    for name, (expected, _) in MATRIX.items():
+        assert all(200 <= s < 500 for s in expected), name
+
+
+def test_nobody_without_a_token_changes_anything():
+    """Without a token only registration, log-in and the mailed links work."""
+    for name, (expected, _) in MATRIX.items():
+        method, path = name.split(" ")
+        if method != "GET" and not path.startswith("/auth/") and not path.startswith("/attempts/"):
+            assert expected[0] == 401, name
