@@ -1,0 +1,152 @@
+/*
+ * request.h
+ *		A request from its first byte to its last, and who may touch it when.
+ *
+ * A request belongs to one loop.  It is counted: HTTP holds one reference
+ * until MHD reports it completed, and everything that will call back later
+ * (a database job, the gate, an invalidation) holds one more.  Whoever calls
+ * back looks at `state` and `timed_out` through request_is_over(): an answer
+ * that comes after the deadline or after the client left is dropped there,
+ * and the memory goes with the last reference.
+ *
+ * Everything a request allocates is in its arena.
+ */
+#ifndef SHIM_REQUEST_H
+#define SHIM_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/arena.h"
+#include "daemon/buf.h"
+#include "daemon/loop.h"
+#include "daemon/pgpool.h"
+#include "shim/route.h"
+#include "shim/server.h"
+
+struct MHD_Connection;
+struct MHD_Response;
+
+typedef struct Request Request;
+
+/* All transitions are made by request_advance(), forwards only. */
+typedef enum RequestState
+{
+	REQUEST_NEW,				/* the request line is known */
+	REQUEST_HEADERS,			/* headers are checked, the route is found */
+	REQUEST_BODY,				/* the body is coming in */
+	REQUEST_GATE,				/* Redis was asked; http is suspended */
+	REQUEST_DATABASE,			/* a job is queued or sent */
+	REQUEST_TOUCH,				/* it is committed; keys are being invalidated */
+	REQUEST_ANSWERED,			/* a response is queued at MHD */
+	REQUEST_DONE				/* MHD is through with it */
+} RequestState;
+
+/* What the gate says. */
+typedef enum GateVerdict
+{
+	GATE_GO,					/* ask the database */
+	GATE_HIT,					/* req->answer is the cached answer */
+	GATE_LIMITED,				/* too many: 429, retry_after is set */
+	GATE_REVOKED				/* the token is on the blacklist: 401 */
+} GateVerdict;
+
+/* What X-Cache says. */
+typedef enum CacheStatus
+{
+	CACHE_NONE,					/* the route is not cached: no header */
+	CACHE_HIT,
+	CACHE_MISS,
+	CACHE_BYPASS
+} CacheStatus;
+
+/*
+ * What dispatch() gave, or the cache kept.  The memory is the request's: in
+ * its arena, in req->rows, or constant.
+ */
+typedef struct Answer
+{
+	int			status;
+	Str			headers;		/* a JSON object of strings, or empty */
+	Str			body;
+	char		etag[33];		/* 32 hex digits; "" until computed */
+	bool		no_store;		/* dispatch said X-No-Store: keep it out of caches */
+} Answer;
+
+typedef struct QueryParam
+{
+	Str			name;
+	Str			value;
+} QueryParam;
+
+struct Request
+{
+	Server	   *server;
+	int			refs;
+	RequestState state;
+	bool		suspended;		/* MHD waits for us */
+	bool		gone;			/* MHD dropped the connection */
+	bool		timed_out;
+
+	/* What was asked */
+	struct MHD_Connection *http;
+	Method		method;
+	bool		head;			/* HEAD: as GET without the body */
+	const char *uri;			/* as sent */
+	Str			path;			/* as sent, without the query */
+	Str			query;			/* as sent, without the question mark */
+	QueryParam *query_params;	/* decoded; n_query_params < 0: malformed */
+	int			n_query_params;
+	Str		   *path_values;	/* decoded placeholders of the route */
+	int			n_path_values;
+	const Route *route;			/* NULL when none matched */
+	RouteTable *routes;			/* the table it lies in, referenced */
+	Buf			body;
+	bool		turkish;		/* the language of answers */
+	char		id[65];			/* X-Request-Id */
+	const char *ip;				/* of the client, behind trusted proxies too */
+
+	/* Who asks */
+	int64_t		actor;			/* user id; 0: anonymous */
+	char		actor_text[24];
+	char		jti[40];		/* "" when anonymous */
+	int64_t		iat_ms;
+	int64_t		exp;			/* seconds since 1970 */
+
+	/* The gate (gate.c, cache.c): filled between gate_enter() and request_gated() */
+	GateVerdict verdict;
+	CacheStatus cache;
+	int			retry_after;	/* seconds */
+	char		rate_policy[48];	/* header values; "" for none */
+	char		rate[48];
+	void	   *gate_data;		/* the gate's own, in the arena */
+	void	   *cache_data;		/* the cache's own, in the arena */
+
+	/* The answer */
+	Answer		answer;
+	PgRows	   *rows;			/* keeps the memory of the answer */
+	PgJob		job;
+	int			tries;
+	int64_t		started_us;
+	int64_t		deadline_ms;
+	LoopTimer	timer;
+	int			sent_status;	/* what the client got, for log and metrics */
+	size_t		sent_bytes;
+
+	Arena		arena;
+	Request    *next;			/* in server->requests or the free list */
+	Request   **link;
+};
+
+/* Counting references. */
+extern void request_hold(Request *r);
+extern void request_release(Request *r);
+
+/* Is it too late for an answer? Callbacks ask before they do anything. */
+extern bool request_is_over(const Request *r);
+
+/* gate_enter() ends here, once, at once or later. */
+extern void request_gated(Request *r);
+
+#endif							/* SHIM_REQUEST_H */
