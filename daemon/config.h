@@ -36,6 +36,7 @@ typedef struct Config
 	bool		db_prepare;
 	int64_t		db_wait_ms;
 	int64_t		db_queue;
+	int64_t		slow_queue;
 
 	/* Redis */
 	char	   *redis_cache_url;

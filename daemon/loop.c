@@ -313,10 +313,21 @@ loop_chore_add(Loop *loop, LoopChore *chore)
 {
 	LoopChore **end = &loop->chores;
 
-	while (*end != NULL)
+	while (*end != NULL && (*end)->order <= chore->order)
 		end = &(*end)->next;
-	chore->next = NULL;
+	chore->next = *end;
 	*end = chore;
+}
+
+void
+loop_chore_remove(Loop *loop, LoopChore *chore)
+{
+	LoopChore **link = &loop->chores;
+
+	while (*link != NULL && *link != chore)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = chore->next;
 }
 
 /* Runs the chores; gives how long the loop may sleep, -1 for ever. */

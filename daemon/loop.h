@@ -4,7 +4,7 @@
  *
  * A loop belongs to one thread and shares nothing with the others.  A turn
  * is: sleep in epoll, serve descriptors, run posted tasks, run due timers,
- * run the chores (in the order in which they were added).  Chores are where
+ * run the chores.  Chores are where
  * HTTP is served and where requests gathered during the turn are flushed, so
  * a backend sees one write for all of them.
  *
@@ -49,6 +49,14 @@ struct LoopTask
 	void	   *data;
 };
 
+/* Chores run in this order; those of the same order as they were added. */
+enum
+{
+	LOOP_COLLECT,				/* tell requests of answers that came in */
+	LOOP_SERVE,					/* serve HTTP */
+	LOOP_FLUSH					/* send on what was asked for in this turn */
+};
+
 /*
  * Runs once a turn.  Gives how many ms the loop may sleep at most as far as
  * this chore is concerned: 0 for "I have more to do", -1 for "as long as you
@@ -57,6 +65,7 @@ struct LoopTask
 struct LoopChore
 {
 	LoopChore  *next;
+	int			order;			/* LOOP_COLLECT, … */
 	int			(*fn) (LoopChore *self);
 	void	   *data;
 };
@@ -83,6 +92,7 @@ extern void loop_timer_clear(Loop *loop, LoopTimer *t);
 extern bool loop_timer_is_set(const LoopTimer *t);
 
 extern void loop_chore_add(Loop *loop, LoopChore *chore);
+extern void loop_chore_remove(Loop *loop, LoopChore *chore);
 extern void loop_post(Loop *loop, LoopTask *task);
 
 /* A random number in [0, n), for jitter and nothing else. */

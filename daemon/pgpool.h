@@ -68,29 +68,30 @@ typedef enum PgOutcome
 
 struct PgJob
 {
-	PgJob	   *next;
-	const char *sql;			/* a constant: the pool prepares by address */
+	const char *sql;			/* NULL: sc_api.dispatch() with these parameters */
 	int			nparams;
 	const char *params[PG_MAX_PARAMS];	/* NUL-terminated text, or NULL */
 	PgLane		lane;
 	PgCost		cost;
-	bool		dispatch;		/* params are those of sc_api.dispatch() */
-	bool		alone;			/* give it a Sync of its own */
 	void		(*done) (PgJob *job);
 	void	   *data;
 
 	/* The answer; rows belong to the pool unless pg_rows_keep() is called. */
 	PgOutcome	outcome;
 	PgRows	   *rows;
-	int			row;			/* which row is this job's (hot lane) */
+	int			row;			/* the answer is this row of them, */
+	int			col;			/* from this column on */
 	char		sqlstate[6];
 
 	/* The pool's own. */
+	PgJob	   *next;
+	PgJob	  **link;			/* what points here while it waits or flies */
 	int64_t		queued_ms;
-	bool		aborted;
-	bool		synced;
-	bool		sent;
-	bool		permitted;
+	bool		waiting;		/* not sent yet */
+	bool		alone;			/* gets a Sync of its own */
+	bool		synced;			/* a Sync follows it */
+	bool		aborted;		/* a neighbour took it down */
+	bool		permitted;		/* holds a permit of its cost */
 };
 
 typedef struct PgPoolStats
@@ -113,9 +114,11 @@ typedef struct PgPoolOptions
 	const char *slow_url;
 	const char *replica_url;	/* NULL: reads marked for it go to the primary */
 	int			connections[PG_LANES];	/* this loop's share */
+	int			statement_ms[PG_LANES]; /* time a statement may take */
 	bool		prepare;		/* false behind PgBouncer */
 	int			wait_ms;		/* how long a job may wait for a connection */
 	int			queue;			/* how many may wait in a lane */
+	int			slow_queue;		/* and in the slow one */
 } PgPoolOptions;
 
 extern PgPool *pgpool_new(Loop *loop, const PgPoolOptions *options);

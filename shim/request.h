@@ -14,6 +14,7 @@
 #ifndef SHIM_REQUEST_H
 #define SHIM_REQUEST_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,28 @@ struct MHD_Response;
 
 typedef struct Request Request;
 
-/* All transitions are made by request_advance(), forwards only. */
+/* Headers we look at; values lie in MHD's memory until the request is done. */
+typedef enum HeaderName
+{
+	HEADER_AUTHORIZATION,
+	HEADER_CONTENT_TYPE,
+	HEADER_CONTENT_LENGTH,
+	HEADER_TRANSFER_ENCODING,
+	HEADER_REQUEST_ID,
+	HEADER_ACCEPT_LANGUAGE,
+	HEADER_IF_NONE_MATCH,
+	HEADER_IF_MATCH,
+	HEADER_IDEMPOTENCY_KEY,
+	HEADER_USER_AGENT,
+	HEADER_ORIGIN,
+	HEADER_FORWARDED_FOR,
+	HEADER_TRACEPARENT,
+	HEADER_ATTEMPT_TOKEN,
+	HEADER_CORS_METHOD,
+	HEADERS
+} HeaderName;
+
+/* Only forwards. */
 typedef enum RequestState
 {
 	REQUEST_NEW,				/* the request line is known */
@@ -102,10 +124,15 @@ struct Request
 	int			n_path_values;
 	const Route *route;			/* NULL when none matched */
 	RouteTable *routes;			/* the table it lies in, referenced */
+	unsigned	allowed;		/* methods that the path knows, a bit each */
+	Str			headers[HEADERS];	/* data NULL: not sent */
 	Buf			body;
+	int			refused;		/* status of an early refusal, 0 for none */
+	const char *refused_code;
 	bool		turkish;		/* the language of answers */
 	char		id[65];			/* X-Request-Id */
 	const char *ip;				/* of the client, behind trusted proxies too */
+	struct in6_addr address;	/* the same; IPv4 mapped */
 
 	/* Who asks */
 	int64_t		actor;			/* user id; 0: anonymous */
@@ -133,10 +160,12 @@ struct Request
 	LoopTimer	timer;
 	int			sent_status;	/* what the client got, for log and metrics */
 	size_t		sent_bytes;
+	const char *sent_code;		/* problem code of our own, for the log */
 
 	Arena		arena;
 	Request    *next;			/* in server->requests or the free list */
 	Request   **link;
+	char		first[2048];	/* the arena's first block */
 };
 
 /* Counting references. */
@@ -145,6 +174,15 @@ extern void request_release(Request *r);
 
 /* Is it too late for an answer? Callbacks ask before they do anything. */
 extern bool request_is_over(const Request *r);
+
+/* A request for MHD's callbacks: uri as it came. */
+extern Request *request_new(Server *s, const char *uri);
+
+/* Everything has arrived: authenticate, ask, answer. */
+extern void request_start(Request *r);
+
+/* MHD is through with it, well or not. */
+extern void request_completed(Request *r, bool well);
 
 /* gate_enter() ends here, once, at once or later. */
 extern void request_gated(Request *r);

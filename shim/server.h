@@ -7,11 +7,13 @@
 #ifndef SHIM_SERVER_H
 #define SHIM_SERVER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/net.h"
 #include "daemon/pgpool.h"
 #include "shim/route.h"
 
@@ -25,8 +27,9 @@ typedef struct Process
 	const Config *config;
 	int			n_servers;
 	struct Server *servers;
-	int			started;		/* servers whose tables are loaded (atomic) */
-	bool		draining;		/* atomic */
+	Nets		proxies;		/* COACH_TRUSTED_PROXIES */
+	Nets		schools;		/* COACH_TRUSTED_NETS */
+	atomic_bool draining;
 } Process;
 
 typedef struct Server
@@ -45,10 +48,20 @@ typedef struct Server
 	int			listen_fd;
 	LoopFd		http_fd;
 	LoopChore	http_chore;
+	uint64_t	ids;			/* state of the generator of request ids */
+	Buf			scratch;		/* for what lives no longer than a call */
+	Buf			log;			/* access log of this turn */
+	Buf			events;			/* best-effort events, waiting to be written */
+	int			n_events;
+	uint64_t	events_dropped;
+	PgRows	   *openapi;		/* rows with the document; NULL until loaded */
+	char		openapi_etag[33];
 	struct Request *free_requests;
 	int			n_free_requests;
 	int			n_requests;		/* that are being served */
 	struct Request *requests;	/* all of those, linked */
+	atomic_bool drained;		/* draining, and nobody is connected any more */
+	int64_t		quiet_ms;		/* since when nothing is being served */
 } Server;
 
 extern bool server_start(Server *s);

@@ -1,0 +1,72 @@
+/*
+ * pgconn.h
+ *		One PostgreSQL connection in pipeline mode; private to daemon/pg*.c.
+ */
+#ifndef DAEMON_PGCONN_H
+#define DAEMON_PGCONN_H
+
+#include "daemon/loop.h"
+#include "daemon/pgpool.h"
+
+struct pg_conn;
+
+typedef struct JobList
+{
+	PgJob	   *head;
+	PgJob	  **tail;
+	int			n;
+} JobList;
+
+extern void joblist_init(JobList *list);
+extern void joblist_push(JobList *list, PgJob *job);
+extern void joblist_remove(JobList *list, PgJob *job);
+extern PgJob *joblist_pop(JobList *list);	/* NULL when empty */
+
+typedef enum PgConnState
+{
+	PGCONN_DOWN,				/* a timer will try again */
+	PGCONN_CONNECTING,			/* libpq is shaking hands */
+	PGCONN_PREPARING,			/* statements are being prepared */
+	PGCONN_UP,
+	PGCONN_CLOSED				/* for good */
+} PgConnState;
+
+typedef struct PgConnOptions
+{
+	const char *url;
+	const char *name;			/* application_name */
+	int			statement_ms;	/* 0: the role's own setting */
+	bool		prepare;		/* may the server keep statements for us? */
+	const char *prepare_many;	/* a second statement to prepare, or NULL */
+	PgPool	   *pool;			/* told of jobs that ended; NULL: call done() */
+} PgConnOptions;
+
+typedef struct PgConn
+{
+	PgConnOptions options;
+	Loop	   *loop;
+	PgConnState state;
+	struct pg_conn *pg;
+	LoopFd		fd;
+	LoopTimer	timer;			/* next try, or the end of this one */
+	int			failures;		/* in a row */
+	int64_t		recycle_ms;		/* when it has served long enough */
+
+	JobList		flight;			/* sent, in order */
+	int			unsynced;		/* sent since the last Sync */
+	int			syncs;			/* Syncs not answered yet */
+	bool		awaiting_sync;	/* the head's results are complete */
+	bool		dirty;			/* libpq may have bytes to send */
+} PgConn;
+
+extern void pgconn_init(PgConn *c, Loop *loop, const PgConnOptions *options);
+extern void pgconn_close(PgConn *c);	/* ends what is in flight as PG_LOST */
+extern bool pgconn_is_up(const PgConn *c);
+extern void pgconn_send(PgConn *c, PgJob *job);
+extern void pgconn_sync(PgConn *c); /* only if something was sent since */
+extern void pgconn_flush(PgConn *c);
+
+/* pgpool.c: c is through with a job and has forgotten it. */
+extern void pgpool_job_done(PgPool *pool, PgJob *job, PgOutcome outcome);
+
+#endif							/* DAEMON_PGCONN_H */
