@@ -152,6 +152,7 @@ struct Request
 
 	/* The answer */
 	Answer		answer;
+	Str			events;			/* of dispatch(), JSON */
 	PgRows	   *rows;			/* keeps the memory of the answer */
 	PgJob		job;
 	int			tries;
@@ -183,6 +184,9 @@ extern void request_start(Request *r);
 
 /* MHD is through with it, well or not. */
 extern void request_completed(Request *r, bool well);
+
+/* More of the body; false when the connection should be cut. */
+extern bool request_body(Request *r, const char *data, size_t len);
 
 /* gate_enter() ends here, once, at once or later. */
 extern void request_gated(Request *r);

@@ -30,6 +30,8 @@ typedef struct Process
 	Nets		proxies;		/* COACH_TRUSTED_PROXIES */
 	Nets		schools;		/* COACH_TRUSTED_NETS */
 	atomic_bool draining;
+	struct Reload *reload;
+	LoopTask   *tasks;			/* of the drain */
 } Process;
 
 typedef struct Server
@@ -51,9 +53,7 @@ typedef struct Server
 	uint64_t	ids;			/* state of the generator of request ids */
 	Buf			scratch;		/* for what lives no longer than a call */
 	Buf			log;			/* access log of this turn */
-	Buf			events;			/* best-effort events, waiting to be written */
-	int			n_events;
-	uint64_t	events_dropped;
+	struct Events *events;		/* best-effort events, waiting to be written */
 	PgRows	   *openapi;		/* rows with the document; NULL until loaded */
 	char		openapi_etag[33];
 	struct Request *free_requests;
