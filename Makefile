@@ -94,3 +94,50 @@ lint:
 	dev/lint.sh
 format:
 	dev/format.sh fix
+
+# coachd. Sanitized objects have a folder of their own, so that both can be kept.
+COMMON_SRCS = \
+	common/b64url.c \
+	common/consteq.c \
+	common/jwt.c
+DAEMON_SRCS = \
+	daemon/arena.c \
+	daemon/buf.c \
+	daemon/config.c \
+	daemon/log.c \
+	daemon/loop.c \
+	daemon/metrics.c \
+	daemon/net.c \
+	daemon/pgconn.c \
+	daemon/pglisten.c \
+	daemon/pgpool.c
+SHIM_SRCS = \
+	shim/cache.c \
+	shim/event.c \
+	shim/gate.c \
+	shim/intake.c \
+	shim/main.c \
+	shim/page.c \
+	shim/reload.c \
+	shim/reply.c \
+	shim/request.c \
+	shim/route.c \
+	shim/server.c
+
+DAEMON_DIR = build/obj$(if $(SANITIZE),-san)
+DAEMON_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED -O2 -g -Wall -Wextra -Werror \
+	-I. -I$(shell $(PG_CONFIG) --includedir) \
+	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer)
+DAEMON_LIBS = -lmicrohttpd -lpq -lhiredis -lcrypto -lpthread
+comma := ,
+SHIM_OBJS = $(patsubst %.c,$(DAEMON_DIR)/%.o,$(COMMON_SRCS) $(DAEMON_SRCS) $(SHIM_SRCS))
+
+.PHONY: shim
+shim: $(if $(SANITIZE),build/coachd-san,build/coachd)
+build/coachd build/coachd-san: $(SHIM_OBJS)
+	$(CC) $(DAEMON_CFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(if $(SANITIZE),cp $@ build/coachd)
+$(DAEMON_DIR)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(DAEMON_CFLAGS) -MMD -c -o $@ $<
+-include $(SHIM_OBJS:.o=.d)

@@ -4,7 +4,6 @@
  */
 #include "daemon/arena.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,23 +120,5 @@ arena_copy(Arena *a, const char *s, size_t len)
 	if (len > 0)
 		memcpy(p, s, len);
 	p[len] = '\0';
-	return p;
-}
-
-char *
-arena_printf(Arena *a, const char *fmt,...)
-{
-	va_list		args;
-	int			len;
-	char	   *p;
-
-	va_start(args, fmt);
-	len = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
-
-	p = arena_alloc(a, (size_t) len + 1);
-	va_start(args, fmt);
-	(void) vsnprintf(p, (size_t) len + 1, fmt, args);
-	va_end(args);
 	return p;
 }

@@ -24,10 +24,9 @@ typedef struct Arena
 
 extern void arena_init(Arena *a, void *first, size_t size);
 extern void arena_reset(Arena *a);	/* keeps only the first block */
-extern void *arena_alloc(Arena *a, size_t size);	/* aligned to 16, not zeroed */
+extern void *arena_alloc(Arena *a, size_t size);	/* aligned to 16, not
+													 * zeroed */
 extern char *arena_copy(Arena *a, const char *s, size_t len);	/* adds a NUL */
-extern char *arena_printf(Arena *a, const char *fmt,...)
-			__attribute__((format(printf, 2, 3)));
 
 /* malloc() and friends of the daemons: they do not come back without memory. */
 extern void *mem_alloc(size_t size);	/* zeroed */

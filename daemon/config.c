@@ -105,7 +105,7 @@ static char *
 read_file(const char *path)
 {
 	FILE	   *f = fopen(path, "re");
-	char		text[SECRET_MAX];
+	char text[	SECRET_MAX];
 	size_t		len;
 
 	if (f == NULL)
@@ -114,7 +114,8 @@ read_file(const char *path)
 	fclose(f);
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
-	text[len] = '\0';
+	text[		len] = '\0';
+
 	return mem_strdup(text);
 }
 
@@ -139,7 +140,7 @@ lookup(const Setting *s, char **value, FILE *faults)
 			return *value != NULL;
 		}
 	}
-	*value = mem_strdup(text != NULL && text[0] != '\0' ? text : s->fallback);
+	*value = mem_strdup(text !=NULL && text[0] != '\0' ? text : s->fallback);
 	return true;
 }
 
@@ -215,10 +216,10 @@ check_unknown(FILE *faults)
 	{
 		size_t		len = strcspn(*e, "=");
 		bool		known = strncmp(*e, "COACH_", 6) != 0
-			|| strncmp(*e, "COACH_E2E_", 10) == 0
-			|| strncmp(*e, "COACH_VAR=", 10) == 0
-			|| strncmp(*e, "COACH_DEMO=", 11) == 0
-			|| strncmp(*e, "COACH_WORKER_", 13) == 0;
+		|| strncmp(*e, "COACH_E2E_", 10) == 0
+		|| strncmp(*e, "COACH_VAR=", 10) == 0
+		|| strncmp(*e, "COACH_DEMO=", 11) == 0
+		|| strncmp(*e, "COACH_WORKER_", 13) == 0;
 
 		for (size_t i = 0; i < N_SETTINGS && !known; i++)
 		{
@@ -348,6 +349,7 @@ config_print(const Config *c, FILE *out)
 		{
 			case SETTING_TEXT:
 				text = *text_field(s, c);
+
 				fprintf(out, "%s=%s\n", s->name, text ? text : "");
 				break;
 			case SETTING_SECRET:

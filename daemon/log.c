@@ -38,7 +38,8 @@ static struct
 	size_t		len;
 	uint64_t	dropped;
 	uint64_t	reported;
-}			logger = {
+} logger = {
+
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
 	.level = LOG_LEVEL_INFO
@@ -159,7 +160,7 @@ log_raw(const char *lines, size_t len)
 void
 log_event(LogLevel level, const char *fmt,...)
 {
-	char		text[1024];
+	char text[	1024];
 	va_list		args;
 	int			len;
 	Buf			line;

@@ -163,7 +163,7 @@ loop_fd_init(LoopFd *w, void (*fn) (LoopFd *, uint32_t), void *data)
 {
 	*w = (LoopFd)
 	{
-		.fd = -1,.fn = fn,.data = data
+		.fd = -1, .fn = fn, .data = data
 	};
 }
 
@@ -250,7 +250,7 @@ loop_timer_init(LoopTimer *t, void (*fn) (LoopTimer *), void *data)
 {
 	*t = (LoopTimer)
 	{
-		.fn = fn,.data = data
+		.fn = fn, .data = data
 	};
 }
 

@@ -130,7 +130,7 @@ pg_rows_get(const PgRows *rows, int row, int col)
 	return (Str)
 	{
 		PQgetvalue(rows->result, row, col),
-		(size_t) PQgetlength(rows->result, row, col)
+			(size_t) PQgetlength(rows->result, row, col)
 	};
 }
 
@@ -207,7 +207,7 @@ static void
 prepare(PgConn *c)
 {
 	bool		ok = PQsetnonblocking(c->pg, 1) == 0
-		&& PQenterPipelineMode(c->pg) == 1;
+	&& PQenterPipelineMode(c->pg) == 1;
 
 	if (ok && c->options.prepare)
 	{

@@ -85,7 +85,10 @@ struct PgPool
 };
 
 /* What the process shares: permits by cost, and who may be waiting for one. */
-static atomic_int caps[PG_COSTS] = {1 << 20, 1, 1};
+static atomic_int caps[PG_COSTS] =
+{
+	1 << 20, 1, 1
+};
 static atomic_int used[PG_COSTS];
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static PgPool *pools[POOLS_MAX];
@@ -585,11 +588,11 @@ pgpool_new(Loop *loop, const PgPoolOptions *options)
 	pool->options = *options;
 	pool->collect = (LoopChore)
 	{
-		.order = LOOP_COLLECT,.fn = collect,.data = pool
+		.order = LOOP_COLLECT, .fn = collect, .data = pool
 	};
 	pool->flush = (LoopChore)
 	{
-		.order = LOOP_FLUSH,.fn = flush,.data = pool
+		.order = LOOP_FLUSH, .fn = flush, .data = pool
 	};
 	pool->kick.fn = on_kick;
 	pool->kick.data = pool;

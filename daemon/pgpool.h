@@ -57,7 +57,8 @@ typedef enum PgCost
 /* How a job ended. */
 typedef enum PgOutcome
 {
-	PG_OK,						/* rows are there; if it wrote, it is committed */
+	PG_OK,						/* rows are there; if it wrote, it is
+								 * committed */
 	PG_ERROR,					/* sqlstate says what the server refused */
 	PG_UNAVAILABLE,				/* never sent: no connection in time */
 	PG_BUSY,					/* never sent: the queue is full */
@@ -68,7 +69,8 @@ typedef enum PgOutcome
 
 struct PgJob
 {
-	const char *sql;			/* NULL: sc_api.dispatch() with these parameters */
+	const char *sql;			/* NULL: sc_api.dispatch() with these
+								 * parameters */
 	int			nparams;
 	const char *params[PG_MAX_PARAMS];	/* NUL-terminated text, or NULL */
 	PgLane		lane;

@@ -50,7 +50,8 @@ typedef struct RedisUrl
 
 typedef struct RedisOptions
 {
-	RedisUrl	url;			/* db is of no account here: commands name theirs */
+	RedisUrl	url;			/* db is of no account here: commands name
+								 * theirs */
 	int			timeout_ms;		/* for each command */
 	int			in_flight;		/* commands at most, sent and unsent */
 	const char *const *scripts; /* NULL-terminated Lua sources */

@@ -51,8 +51,11 @@ events_flush(Events *e)
 	e->busy = true;
 	e->job = (PgJob)
 	{
-		.sql = LOG_SQL,.nparams = 1,.params = {e->sent.data},
-			.lane = PG_LANE_WRITE,.done = on_written,.data = e
+		.sql = LOG_SQL, .nparams = 1,.params =
+		{
+			e->sent.data
+		},
+			.lane = PG_LANE_WRITE, .done = on_written, .data = e
 	};
 	pgpool_submit(e->server->pg, &e->job);
 }

@@ -219,7 +219,7 @@ static void
 peer_address(Request *r)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *peer = info ? info->client_addr : NULL;
 
 	memset(&r->address, 0, sizeof(r->address));
@@ -247,7 +247,7 @@ forwarded_address(Request *r)
 	{
 		size_t		start = end;
 		size_t		stop = end;
-		char		text[INET6_ADDRSTRLEN];
+		char text[	INET6_ADDRSTRLEN];
 		struct in6_addr address;
 
 		while (start > 0 && s.data[start - 1] != ',')
@@ -260,7 +260,8 @@ forwarded_address(Request *r)
 		if (stop - start >= sizeof(text))
 			return;
 		memcpy(text, s.data + start, stop - start);
-		text[stop - start] = '\0';
+		text[		stop - start] = '\0';
+
 		if (!net_address(text, &address))
 			return;
 		r->address = address;
@@ -270,7 +271,7 @@ forwarded_address(Request *r)
 static void
 find_address(Request *r)
 {
-	char		text[INET6_ADDRSTRLEN] = "";
+	char text[	INET6_ADDRSTRLEN] = "";
 
 	peer_address(r);
 	if (r->headers[HEADER_FORWARDED_FOR].data != NULL)
@@ -297,6 +298,7 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 		return text_is_utf8(in.data, in.len);
 	}
 	text = arena_alloc(arena, in.len + 1);
+
 	for (size_t i = 0; i < in.len; i++)
 	{
 		char		c = in.data[i];
@@ -323,12 +325,14 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 			c = (char) value;
 			i += 2;
 		}
-		text[len++] = c;
+		text[		len++] = c;
 	}
-	text[len] = '\0';
+	text[		len] = '\0';
+
 	*out = (Str)
 	{
-		text, len
+		text	   ,
+					len
 	};
 	return text_is_utf8(text, len);
 }

@@ -110,9 +110,9 @@ static PgPool *
 make_pool(const Config *c, Loop *loop, int loops)
 {
 	PgPoolOptions o = {
-		.url = c->db_url,.slow_url = c->db_slow_url,.replica_url = c->db_replica_url,
-		.prepare = c->db_prepare,.wait_ms = (int) c->db_wait_ms,
-		.queue = (int) c->db_queue,.slow_queue = (int) c->slow_queue
+		.url = c->db_url, .slow_url = c->db_slow_url, .replica_url = c->db_replica_url,
+		.prepare = c->db_prepare, .wait_ms = (int) c->db_wait_ms,
+		.queue = (int) c->db_queue, .slow_queue = (int) c->slow_queue
 	};
 
 	o.statement_ms[PG_LANE_READ] = 250;

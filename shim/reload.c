@@ -202,7 +202,7 @@ ask_for(Reload *r, What what, const char *sql)
 
 	*job = (PgJob)
 	{
-		.sql = sql,.lane = PG_LANE_SLOW,.done = on_rows,.data = r
+		.sql = sql, .lane = PG_LANE_SLOW, .done = on_rows, .data = r
 	};
 	if (what == OPENAPI)
 	{
@@ -310,8 +310,8 @@ reload_new(Process *p)
 	if (p->config->db_direct_url != NULL)
 	{
 		PgListenerOptions options = {
-			.url = p->config->db_direct_url,.channels = channels,
-			.on_notify = on_notify,.on_up = on_up,.on_down = on_down,.data = r
+			.url = p->config->db_direct_url, .channels = channels,
+			.on_notify = on_notify, .on_up = on_up, .on_down = on_down, .data = r
 		};
 
 		r->listener = pg_listener_new(r->server->loop, &options);

@@ -25,6 +25,7 @@ static const struct Words
 	const char *title[2];		/* English, Turkish */
 	const char *detail[2];
 }			words[] = {
+
 	{"not_found",
 		{"Not found", "Bulunamadı"},
 	{"There is nothing at this address.", "Bu adreste bir şey yok."}},
@@ -48,7 +49,7 @@ static const struct Words
 	{"This address does not accept bodies of this content type.", "Bu adres bu içerik türünü kabul etmiyor."}},
 	{"token_required",
 		{"Log-in required", "Oturum açmalısınız"},
-	{"Send an access token: Authorization: Bearer …", "Bir erişim jetonu gönderin: Authorization: Bearer …"}},
+	{"Send an access token: Authorization: Bearer �35�", "Bir erişim jetonu gönderin: Authorization: Bearer �35�"}},
 	{"token_invalid",
 		{"Invalid token", "Geçersiz jeton"},
 	{"The access token is not one of ours.", "Erişim jetonu bize ait değil."}},
@@ -211,7 +212,7 @@ reply_problem(Request *r, int status, const char *code)
 {
 	const struct Words *w = words;
 	struct MHD_Response *response;
-	char		text[160];
+	char text[	160];
 	Str			body;
 
 	while (strcmp(w->code, code) != 0)
@@ -302,6 +303,7 @@ json_string(Arena *arena, const char **p, const char *end, Str *out)
 	if (*p >= end || **p != '"')
 		return false;
 	text = arena_alloc(arena, (size_t) (end - *p) + 1);
+
 	for ((*p)++; *p < end && **p != '"'; (*p)++)
 	{
 		char		c = **p;
@@ -317,12 +319,14 @@ json_string(Arena *arena, const char **p, const char *end, Str *out)
 			else if (c == 'n' || c == 'r' || c == 't' || c == 'b' || c == 'f')
 				c = '\n';
 		}
-		text[len++] = c;
+		text[		len++] = c;
 	}
-	text[len] = '\0';
+	text[		len] = '\0';
+
 	*out = (Str)
 	{
-		text, len
+		text	   ,
+					len
 	};
 	if (*p >= end)
 		return false;

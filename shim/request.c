@@ -79,6 +79,8 @@ on_deadline(LoopTimer *timer)
 	if (r->state == REQUEST_DATABASE && pgpool_withdraw(r->server->pg, &r->job))
 	{
 		sent = false;
+		if (r->cache == CACHE_MISS)
+			cache_release(r);
 		request_release(r);
 	}
 	if (sent && r->route->writes)
@@ -122,7 +124,7 @@ request_new(Server *s, const char *uri)
 	{
 		mark + 1, len - r->path.len - 1
 	}
-	:			(Str)
+	: (Str)
 	{
 		"", 0
 	};
@@ -278,14 +280,14 @@ authenticate(Request *r)
 	Str			header = r->headers[HEADER_AUTHORIZATION];
 	const Keys *keys = r->server->keys;
 	bool		optional = r->route->anonymous
-		|| (r->route->attempt && r->headers[HEADER_ATTEMPT_TOKEN].data != NULL);
+	|| (r->route->attempt && r->headers[HEADER_ATTEMPT_TOKEN].data != NULL);
 	JwtClaims	claims;
 
 	if (header.len <= 7 || strncasecmp(header.data, "Bearer ", 7) != 0)
 		return optional ? NULL : "token_required";
 	switch (sc_jwt_check(header.data + 7, header.len - 7, keys->keys, keys->n,
-						  c->jwt_issuer, c->jwt_audience,
-						  loop_wall_ms(r->server->loop) / 1000, CLOCK_LEEWAY_S, &claims))
+						 c->jwt_issuer, c->jwt_audience,
+						 loop_wall_ms(r->server->loop) / 1000, CLOCK_LEEWAY_S, &claims))
 	{
 		case JWT_OK:
 			take_claims(r, &claims);
@@ -429,14 +431,16 @@ read_array(Arena *arena, Str s, Str **out)
 		{
 			if (*p == '\\' && p + 1 < end)
 				p++;
-			text[len++] = *p++;
+			text[		len++] = *p++;
 		}
 		if (quoted)
 			p++;
-		text[len] = '\0';
+		text[		len] = '\0';
+
 		(*out)[n++] = (Str)
 		{
-			text, len
+			text	   ,
+						len
 		};
 		p++;					/* the comma */
 	}
@@ -591,7 +595,11 @@ void
 request_gated(Request *r)
 {
 	if (request_is_over(r))
+	{
+		if (r->verdict == GATE_GO && r->cache == CACHE_MISS)
+			cache_release(r);
 		return;
+	}
 	switch (r->verdict)
 	{
 		case GATE_HIT:

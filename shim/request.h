@@ -93,7 +93,8 @@ typedef struct Answer
 	Str			headers;		/* a JSON object of strings, or empty */
 	Str			body;
 	char		etag[33];		/* 32 hex digits; "" until computed */
-	bool		no_store;		/* dispatch said X-No-Store: keep it out of caches */
+	bool		no_store;		/* dispatch said X-No-Store: keep it out of
+								 * caches */
 } Answer;
 
 typedef struct QueryParam
@@ -141,7 +142,10 @@ struct Request
 	int64_t		iat_ms;
 	int64_t		exp;			/* seconds since 1970 */
 
-	/* The gate (gate.c, cache.c): filled between gate_enter() and request_gated() */
+	/*
+	 * The gate (gate.c, cache.c): filled between gate_enter() and
+	 * request_gated()
+	 */
 	GateVerdict verdict;
 	CacheStatus cache;
 	int			retry_after;	/* seconds */

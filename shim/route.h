@@ -87,7 +87,8 @@ typedef struct Route
 	RouteParam *params;
 	int			n_params;
 	int			metric;			/* this route's place in the metrics */
-	bool		id_param[ROUTE_MAX_PATH_PARAMS];	/* nth placeholder is an id */
+	bool		id_param[ROUTE_MAX_PATH_PARAMS];	/* nth placeholder is an
+													 * id */
 } Route;
 
 typedef struct RouteTable RouteTable;

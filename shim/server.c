@@ -69,10 +69,10 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		   const char *method, const char *version, const char *data,
 		   size_t *size, void **con_cls)
 {
-	Server	   *s = cls;
 	Request    *r = *con_cls;
 	struct timespec now;
 
+	(void) cls;
 	(void) url;
 	(void) version;
 	if (r->state == REQUEST_NEW)
@@ -108,7 +108,6 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		MHD_suspend_connection(connection);
 		r->suspended = true;
 	}
-	(void) s;
 	return MHD_YES;
 }
 
@@ -124,11 +123,12 @@ leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
 static void
 on_library_log(void *cls, const char *fmt, va_list args)
 {
-	char		text[512];
+	char text[	512];
 
 	(void) cls;
 	vsnprintf(text, sizeof(text), fmt, args);
-	text[strcspn(text, "\n")] = '\0';
+	text[		strcspn(text, "\n")] = '\0';
+
 	log_debug("http: %s", text);
 }
 
@@ -210,7 +210,7 @@ server_start(Server *s)
 		return false;
 	s->http_chore = (LoopChore)
 	{
-		.order = LOOP_SERVE,.fn = serve,.data = s
+		.order = LOOP_SERVE, .fn = serve, .data = s
 	};
 	loop_chore_add(s->loop, &s->http_chore);
 	return true;

@@ -38,7 +38,8 @@ typedef struct Server
 {
 	Process    *process;
 	const Config *config;
-	int			index;			/* which loop; 0 also does the process's chores */
+	int			index;			/* which loop; 0 also does the process's
+								 * chores */
 	Loop	   *loop;
 	PgPool	   *pg;
 	RouteTable *routes;			/* NULL until loaded */
