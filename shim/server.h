@@ -30,6 +30,7 @@ typedef struct Process
 	Nets		proxies;		/* COACH_TRUSTED_PROXIES */
 	Nets		schools;		/* COACH_TRUSTED_NETS */
 	atomic_bool draining;
+	atomic_int	n_ready;		/* servers that have routes and keys */
 	struct Reload *reload;
 	LoopTask   *tasks;			/* of the drain */
 } Process;
