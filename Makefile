@@ -24,12 +24,19 @@ OBJS = \
 	extension/query.o \
 	extension/json.o \
 	extension/touch.o \
-	extension/dispatch.o
+	extension/dispatch.o \
+	extension/dispatch_auth.o \
+	extension/dispatch_bind.o \
+	extension/dispatch_once.o \
+	extension/dispatch_reply.o \
+	extension/dispatch_route.o \
+	extension/dispatch_upload.o
 
 # Types and functions, in the order in which they need each other.
 SQL_PARTS = \
 	extension/student_coach.sql \
 	extension/error.sql \
+	extension/json.sql \
 	extension/partition.sql \
 	extension/role.sql \
 	extension/job.sql \

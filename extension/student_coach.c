@@ -1,6 +1,6 @@
 /*
  * student_coach.c
- *		Module load: magic, settings, callbacks.
+ *		Module load: magic and callbacks.
  */
 #include "postgres.h"
 
@@ -9,3 +9,12 @@
 #include "extension/student_coach.h"
 
 PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	sc_touch_init();
+	sc_upload_init();
+}

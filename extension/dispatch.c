@@ -1,0 +1,686 @@
+/*
+ * dispatch.c
+ *		One request: from the shim's call to the answer.
+ *
+ * dispatch() finds the route, lets the user in, binds the parameters, runs the
+ * handler and serialises its result, all inside one internal subtransaction, so
+ * that whatever goes wrong is given back as data and the requests that share
+ * the transaction go on.  Only what nobody can answer for (cancellation,
+ * shut-down, resources, corruption) surfaces as an ERROR.
+ *
+ * The order in which an error is caught is fixed, or the session is wedged: to
+ * the request's context, copy the error, flush it, roll the subtransaction
+ * back, restore context and resource owner; only then think.
+ *
+ * On a standby there is no subtransaction (it would turn a recovery conflict
+ * into the loss of the connection), so there every error surfaces, refusals
+ * too; the shim then asks the primary.
+ *
+ * A read route runs with XactReadOnly set, because STABLE promises nothing.  A
+ * write route gets a snapshot of its own, so that it sees what the requests
+ * before it in the same transaction did, and its deferred constraints are
+ * checked before it is answered.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "extension/dispatch.h"
+
+/* Columns of dispatch's result. */
+enum
+{
+	OUT_STATUS,
+	OUT_HEADERS,
+	OUT_BODY,
+	OUT_TOUCHED,
+	OUT_EVENTS,
+	OUT_COLUMNS
+};
+
+/* A row of dispatch_many, with what it is sorted by. */
+typedef struct ManyRow
+{
+	int			n;
+	int64		lock_value;
+	Input		in;
+} ManyRow;
+
+static Call *in_hand = NULL;
+
+/* The request has failed: nothing of it stays. */
+void
+dispatch_fail(Call *call, int status, const char *code, const char *params)
+{
+	call->problem = (ScProblem) {.status = status,.code = code,.params = params,.fields = call->field_errors};
+	call->undo = true;
+}
+
+/* A text member of ctx. */
+const char *
+dispatch_ctx(Call *call, const char *name)
+{
+	JsonbValue	key = {.type = jbvString,.val.string = {.len = strlen(name),.val = unconstify(char *, name)}};
+	JsonbValue *value;
+
+	if (call->in->ctx == NULL || !JB_ROOT_IS_OBJECT(call->in->ctx))
+		return NULL;
+	value = findJsonbValueFromContainer(&call->in->ctx->root, JB_FOBJECT, &key);
+	if (value == NULL || value->type != jbvString)
+		return NULL;
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+const char *
+sc_ctx(const char *name)
+{
+	return in_hand != NULL ? dispatch_ctx(in_hand, name) : NULL;
+}
+
+bool
+sc_call_collect(const char *field, const char *code, const char *params)
+{
+	MemoryContext caller;
+
+	if (in_hand == NULL)
+		return false;
+	caller = MemoryContextSwitchTo(in_hand->mcxt);
+	in_hand->field_errors = lappend(in_hand->field_errors, sc_field_error(field, code, params));
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+bool
+sc_call_collected(void)
+{
+	return in_hand != NULL && in_hand->field_errors != NIL;
+}
+
+/* Everything between the beginning and the end of the subtransaction. */
+static void
+work(Call *call)
+{
+	if (!dispatch_authenticate(call) || call->admit_only)
+		return;
+	if (!dispatch_take_upload(call))
+		return;
+	if (!dispatch_bind(call))
+		return;
+	if (call->route->idempotency && !dispatch_replay(call))
+		return;
+	dispatch_run_handler(call);
+	if (call->route->idempotency && !call->undo)
+		dispatch_remember(call);
+}
+
+/*
+ * Check deferred constraints now, while their violation can still be given back
+ * as data.  They are deferred again afterwards: the setting would outlive the
+ * request, and the next one in this transaction may need to defer.
+ */
+static void
+check_deferred_constraints(void)
+{
+	ConstraintsSetStmt set = {.type = T_ConstraintsSetStmt,.constraints = NIL,.deferred = false};
+
+	AfterTriggerSetState(&set);
+	set.deferred = true;
+	AfterTriggerSetState(&set);
+}
+
+static void
+work_in_place(Call *call)
+{
+	bool		fresh_snapshot = !call->route->read_only && !RecoveryInProgress();
+
+	if (fresh_snapshot)
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+	}
+	work(call);
+	if (fresh_snapshot)
+	{
+		if (!call->undo)
+			check_deferred_constraints();
+		PopActiveSnapshot();
+	}
+}
+
+/*
+ * An error of the request: note what it becomes.  True: bind once more.  Throws
+ * what is not ours to answer.
+ */
+static bool
+handle_error(Call *call, ErrorData *edata)
+{
+	if (call->binding >= 0 && ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+	{
+		call->unfit = bms_add_member(call->unfit, call->binding);
+		call->binding = -1;
+		return true;
+	}
+
+	/* a read that ran out of time must not take its neighbours with it */
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && call->route->read_only)
+		call->problem = (ScProblem) {.status = 504,.code = "timeout"};
+	else
+		call->problem = sc_classify(edata);
+	if (call->problem.status == 0)
+		ReThrowError(edata);
+	if (call->problem.fields == NIL && call->problem.status == 422 &&
+		strcmp(call->problem.code, "invalid_fields") == 0)
+		call->problem.fields = call->field_errors;
+	if (call->problem.status == 503)
+		dispatch_add_header(call, "Retry-After", "1");
+	if (call->problem.status == 500)
+		ereport(LOG,
+				(errcode(edata->sqlerrcode),
+				 errmsg("request %s failed in route %d: %s",
+						call->request_id != NULL ? call->request_id : "-", call->route->id,
+						edata->message != NULL ? edata->message : "no message"),
+				 edata->detail != NULL ? errdetail_internal("%s", edata->detail) : 0,
+				 edata->context != NULL ? errcontext("%s", edata->context) : 0));
+	call->undo = true;
+	return false;
+}
+
+/* One attempt in a subtransaction.  True: bind once more. */
+static bool
+attempt(Call *call)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Call	   *outer = in_hand;
+	ErrorData  *volatile edata = NULL;
+
+	in_hand = call;
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(call->mcxt);
+		if (call->route->read_only)
+			XactReadOnly = true;
+		work_in_place(call);
+		if (call->undo)
+			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(call->mcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(call->mcxt);
+	CurrentResourceOwner = owner;
+	in_hand = outer;
+	if (edata != NULL && handle_error(call, edata))
+	{
+		MemoryContextSwitchTo(caller);
+		return true;
+	}
+	MemoryContextSwitchTo(caller);
+	return false;
+}
+
+/* On a standby: errors surface. */
+static void
+attempt_on_standby(Call *call)
+{
+	MemoryContext caller = MemoryContextSwitchTo(call->mcxt);
+	Call	   *outer = in_hand;
+
+	PG_TRY();
+	{
+		in_hand = call;
+		work_in_place(call);
+	}
+	PG_FINALLY();
+	{
+		in_hand = outer;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+}
+
+/* The headers that handler and dispatch set, as jsonb. */
+static Datum
+headers_jsonb(Call *call, bool *isnull)
+{
+	StringInfoData out;
+	ListCell   *cell;
+
+	*isnull = call->headers == NIL && !call->no_store;
+	if (*isnull)
+		return (Datum) 0;
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	foreach(cell, call->headers)
+	{
+		Header	   *header = lfirst(cell);
+
+		if (out.len > 1)
+			appendStringInfoChar(&out, ',');
+		sc_json_cstring(&out, header->name);
+		appendStringInfoChar(&out, ':');
+		sc_json_cstring(&out, header->value);
+	}
+	if (call->no_store)
+		appendStringInfoString(&out, out.len > 1 ? ",\"X-No-Store\":\"1\"" : "\"X-No-Store\":\"1\"");
+	appendStringInfoChar(&out, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data));
+}
+
+static Datum
+events_jsonb(Call *call, bool *isnull)
+{
+	StringInfoData out;
+	ListCell   *cell;
+
+	*isnull = call->events == NIL;
+	if (*isnull)
+		return (Datum) 0;
+	initStringInfo(&out);
+	foreach(cell, call->events)
+	{
+		appendStringInfoChar(&out, foreach_current_index(cell) > 0 ? ',' : '[');
+		appendStringInfoString(&out, lfirst(cell));
+	}
+	appendStringInfoChar(&out, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data));
+}
+
+/*
+ * The answer as dispatch's columns, in the caller's context.  mark: where the
+ * list of touched keys stood when the request began.
+ */
+static void
+give_answer(Call *call, int mark, Datum *values, bool *nulls)
+{
+	memset(nulls, true, OUT_COLUMNS * sizeof(bool));
+	if (call->undo)
+	{
+		sc_touch_truncate(mark);
+		call->events = NIL;
+	}
+	if (call->problem.status != 0)
+	{
+		call->status = call->problem.status;
+		call->body = sc_problem_document(&call->problem, call->lang, call->request_id);
+		call->body_len = strlen(call->body);
+	}
+	values[OUT_STATUS] = Int32GetDatum(call->status);
+	nulls[OUT_STATUS] = false;
+	if (call->body != NULL)
+	{
+		values[OUT_BODY] = PointerGetDatum(cstring_to_text_with_len(call->body, call->body_len));
+		nulls[OUT_BODY] = false;
+	}
+	values[OUT_HEADERS] = headers_jsonb(call, &nulls[OUT_HEADERS]);
+	values[OUT_EVENTS] = events_jsonb(call, &nulls[OUT_EVENTS]);
+	values[OUT_TOUCHED] = sc_touch_since(mark, &nulls[OUT_TOUCHED]);
+	if (!nulls[OUT_TOUCHED])
+	{
+		const char *touch = dispatch_ctx(call, "touch");
+
+		/* whoever acknowledges applies them; else they go out by NOTIFY */
+		if (touch != NULL && strcmp(touch, "ack") == 0)
+			sc_touch_truncate(mark);
+	}
+}
+
+/*
+ * Serve one request; the answer's values are in the caller's context.  With
+ * admit_only the handler is not run.  Gives the route, NULL if there is none.
+ */
+static Route *
+serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
+{
+	Call	   *call = palloc0(sizeof(Call));
+	int			mark = sc_touch_mark();
+
+	call->in = in;
+	call->admit_only = admit_only;
+	call->mcxt = CurrentMemoryContext;
+	call->binding = -1;
+	call->total = -1;
+	call->lang = dispatch_ctx(call, "lang");
+	call->request_id = dispatch_ctx(call, "request_id");
+
+	if (in_hand == NULL)
+		dispatch_forget_routes();
+	call->route = dispatch_route(route_id);
+	if (call->route == NULL)
+		dispatch_fail(call, 404, "route_reload", NULL);
+	else if (RecoveryInProgress())
+		attempt_on_standby(call);
+	else
+		while (attempt(call))
+			CHECK_FOR_INTERRUPTS();
+	give_answer(call, mark, values, nulls);
+	return call->route;
+}
+
+static const char **
+path_of_array(ArrayType *array, int *n)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	const char **path;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, n);
+	path = palloc(Max(*n, 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+		path[i] = nulls[i] ? "" : TextDatumGetCString(values[i]);
+	return path;
+}
+
+PG_FUNCTION_INFO_V1(sc_api_dispatch);
+PGDLLEXPORT Datum
+sc_api_dispatch(PG_FUNCTION_ARGS)
+{
+	Input		in = {.anonymous = PG_ARGISNULL(1)};
+	Datum		values[OUT_COLUMNS];
+	bool		nulls[OUT_COLUMNS];
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "dispatch called where no row is expected");
+	if (!in.anonymous)
+		in.actor = PG_GETARG_INT64(1);
+	if (!PG_ARGISNULL(2))
+		in.jti = PG_GETARG_UUID_P(2);
+	if (!PG_ARGISNULL(3))
+		in.iat_ms = PG_GETARG_INT64(3);
+	if (!PG_ARGISNULL(4))
+		in.path = path_of_array(PG_GETARG_ARRAYTYPE_P(4), &in.npath);
+	if (!PG_ARGISNULL(5))
+		in.query = text_to_cstring(PG_GETARG_TEXT_PP(5));
+	if (!PG_ARGISNULL(6))
+	{
+		text	   *body = PG_GETARG_TEXT_PP(6);
+
+		in.body = text_to_cstring(body);
+		in.body_len = VARSIZE_ANY_EXHDR(body);
+	}
+	if (!PG_ARGISNULL(7))
+		in.ctx = PG_GETARG_JSONB_P(7);
+	(void) serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* dispatch_many */
+
+/* One column of the batch; every array must have as many elements. */
+static Datum *
+batch_column(FunctionCallInfo fcinfo, int arg, Oid type, int16 len, bool byval, char align,
+			 int *n, bool **nulls)
+{
+	Datum	   *values;
+	int			count;
+
+	if (PG_ARGISNULL(arg))
+	{
+		values = palloc0(Max(*n, 1) * sizeof(Datum));
+		*nulls = palloc(Max(*n, 1) * sizeof(bool));
+		memset(*nulls, true, Max(*n, 1));
+		return values;
+	}
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), type, len, byval, align, &values, nulls, &count);
+	if (*n < 0)
+		*n = count;
+	if (count != *n)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("arrays of a batch must have the same length")));
+	return values;
+}
+
+/* Path of a batch's row: a JSON array of strings. */
+static void
+path_of_json(Input *in, const char *json)
+{
+	ScJsonDoc	doc;
+
+	if (!sc_json_parse(&doc, json, strlen(json)) || doc.kind != SC_JSON_ARRAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path of a batch's row must be a JSON array")));
+	in->npath = doc.count;
+	in->path = palloc(Max(doc.count, 1) * sizeof(char *));
+	for (int i = 0; i < doc.count; i++)
+		in->path[i] = doc.items[i].text != NULL ? doc.items[i].text : "";
+}
+
+/* What the route's lock key is in a request; 0 where it cannot be told. */
+static int64
+lock_value(const Route *route, const Input *in)
+{
+	ScJsonDoc	doc;
+
+	for (int i = 0; route->lock_key != NULL && i < route->nparams; i++)
+	{
+		const Parameter *param = &route->params[i];
+
+		if (strcmp(param->name, route->lock_key) != 0)
+			continue;
+		if (param->source == FROM_PATH && param->path_index < in->npath)
+			return strtoll(in->path[param->path_index], NULL, 10);
+		if (param->source == FROM_BODY && in->body != NULL && sc_json_parse(&doc, in->body, in->body_len))
+			for (int j = 0; j < doc.count; j++)
+				if (doc.items[j].name != NULL && doc.items[j].text != NULL &&
+					strcmp(doc.items[j].name, param->name) == 0)
+					return strtoll(doc.items[j].text, NULL, 10);
+	}
+	return 0;
+}
+
+static int
+compare_many(const void *a, const void *b)
+{
+	const ManyRow *x = a;
+	const ManyRow *y = b;
+
+	if (x->lock_value != y->lock_value)
+		return x->lock_value < y->lock_value ? -1 : 1;
+	if (x->in.actor != y->in.actor)
+		return x->in.actor < y->in.actor ? -1 : 1;
+	return x->n - y->n;
+}
+
+static ManyRow *
+read_batch(FunctionCallInfo fcinfo, int *n)
+{
+	bool	   *nulls[7];
+	Datum	   *columns[7];
+	ManyRow    *rows;
+
+	*n = -1;
+	columns[0] = batch_column(fcinfo, 1, INT8OID, 8, true, TYPALIGN_DOUBLE, n, &nulls[0]);
+	if (*n < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("actors of a batch must not be null")));
+	columns[1] = batch_column(fcinfo, 2, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, n, &nulls[1]);
+	columns[2] = batch_column(fcinfo, 3, INT8OID, 8, true, TYPALIGN_DOUBLE, n, &nulls[2]);
+	for (int i = 3; i < 6; i++)
+		columns[i] = batch_column(fcinfo, i + 1, TEXTOID, -1, false, TYPALIGN_INT, n, &nulls[i]);
+	columns[6] = batch_column(fcinfo, 7, JSONBOID, -1, false, TYPALIGN_INT, n, &nulls[6]);
+
+	rows = palloc0(Max(*n, 1) * sizeof(ManyRow));
+	for (int i = 0; i < *n; i++)
+	{
+		Input	   *in = &rows[i].in;
+
+		rows[i].n = i + 1;
+		in->anonymous = nulls[0][i];
+		in->actor = in->anonymous ? 0 : DatumGetInt64(columns[0][i]);
+		in->jti = nulls[1][i] ? NULL : DatumGetUUIDP(columns[1][i]);
+		in->iat_ms = nulls[2][i] ? 0 : DatumGetInt64(columns[2][i]);
+		if (!nulls[3][i])
+			path_of_json(in, TextDatumGetCString(columns[3][i]));
+		in->query = nulls[4][i] ? NULL : TextDatumGetCString(columns[4][i]);
+		in->body = nulls[5][i] ? NULL : TextDatumGetCString(columns[5][i]);
+		in->body_len = in->body != NULL ? strlen(in->body) : 0;
+		in->ctx = nulls[6][i] ? NULL : DatumGetJsonbP(columns[6][i]);
+	}
+	return rows;
+}
+
+/*
+ * Many requests of one route, one commit.  They run in the order of the lock
+ * key, then of the user, so that two batches never lock crosswise; each answer
+ * says by n (from 1) whose it is.
+ */
+PG_FUNCTION_INFO_V1(sc_api_dispatch_many);
+PGDLLEXPORT Datum
+sc_api_dispatch_many(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			route_id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	MemoryContext row_mcxt;
+	MemoryContext caller;
+	ManyRow    *rows;
+	Route	   *route;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rows = read_batch(fcinfo, &n);
+	if (in_hand == NULL)
+		dispatch_forget_routes();
+	route = dispatch_route(route_id);
+	if (route != NULL)
+		for (int i = 0; i < n; i++)
+			rows[i].lock_value = lock_value(route, &rows[i].in);
+	qsort(rows, n, sizeof(ManyRow), compare_many);
+
+	row_mcxt = AllocSetContextCreate(CurrentMemoryContext, "sc batch row", ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[1 + OUT_COLUMNS];
+		bool		nulls[1 + OUT_COLUMNS];
+
+		CHECK_FOR_INTERRUPTS();
+		caller = MemoryContextSwitchTo(row_mcxt);
+		values[0] = Int32GetDatum(rows[i].n);
+		nulls[0] = false;
+		(void) serve(route_id, &rows[i].in, false, values + 1, nulls + 1);
+		MemoryContextSwitchTo(caller);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextReset(row_mcxt);
+	}
+	return (Datum) 0;
+}
+
+/* upload_begin: status, headers and body as dispatch gives them, and the id of an upload where the user may. */
+PG_FUNCTION_INFO_V1(sc_api_upload_begin);
+PGDLLEXPORT Datum
+sc_api_upload_begin(PG_FUNCTION_ARGS)
+{
+	Input		in = {.anonymous = PG_ARGISNULL(1)};
+	Datum		answer[OUT_COLUMNS];
+	bool		answer_nulls[OUT_COLUMNS];
+	Datum		values[4];
+	bool		nulls[4];
+	TupleDesc	desc;
+	Route	   *route;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "upload_begin called where no row is expected");
+	if (!in.anonymous)
+		in.actor = PG_GETARG_INT64(1);
+	if (!PG_ARGISNULL(2))
+		in.jti = PG_GETARG_UUID_P(2);
+	if (!PG_ARGISNULL(3))
+		in.iat_ms = PG_GETARG_INT64(3);
+	if (!PG_ARGISNULL(4))
+		in.ctx = PG_GETARG_JSONB_P(4);
+	route = serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, true, answer, answer_nulls);
+
+	memcpy(values, answer, 3 * sizeof(Datum));
+	memcpy(nulls, answer_nulls, 3 * sizeof(bool));
+	values[3] = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	nulls[3] = !answer_nulls[OUT_BODY];
+	if (!nulls[3])
+	{
+		values[0] = Int32GetDatum(200);
+		dispatch_open_upload(DatumGetUUIDP(values[3]), route->max_body);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* What handlers say beside their result */
+
+PG_FUNCTION_INFO_V1(sc_api_total);
+PGDLLEXPORT Datum
+sc_api_total(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL)
+		in_hand->total = PG_GETARG_INT64(0);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(sc_api_header);
+PGDLLEXPORT Datum
+sc_api_header(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(in_hand->mcxt);
+
+		dispatch_add_header(in_hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+		MemoryContextSwitchTo(caller);
+	}
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(sc_api_no_store);
+PGDLLEXPORT Datum
+sc_api_no_store(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL)
+		in_hand->no_store = true;
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(sc_api_event);
+PGDLLEXPORT Datum
+sc_api_event(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL)
+	{
+		Jsonb	   *event = PG_GETARG_JSONB_P(0);
+		MemoryContext caller = MemoryContextSwitchTo(in_hand->mcxt);
+
+		in_hand->events = lappend(in_hand->events, JsonbToCString(NULL, &event->root, VARSIZE(event)));
+		MemoryContextSwitchTo(caller);
+	}
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(sc_api_ctx);
+PGDLLEXPORT Datum
+sc_api_ctx(PG_FUNCTION_ARGS)
+{
+	const char *value = sc_ctx(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(value));
+}
