@@ -84,6 +84,10 @@ with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+installcheck: | build/regress
+build/regress:
+	mkdir -p $@
+
 $(SQL_BUILT): $(SQL_PARTS) $(SCHEMA_PARTS) $(SQL_LAST) Makefile dev/assemble.sh
 	dev/assemble.sh '$(SQL_PARTS)' '$(SCHEMA_PARTS)' '$(SQL_LAST)' > $@.tmp
 	mv $@.tmp $@
