@@ -43,7 +43,8 @@ SQL_PARTS = \
 	extension/password.sql \
 	extension/token.sql \
 	extension/touch.sql \
-	extension/dispatch.sql
+	extension/dispatch.sql \
+	extension/openapi.sql
 
 # Tables, seeds and routes: the body of sc.install().
 SCHEMA_PARTS = \
