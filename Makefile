@@ -17,6 +17,16 @@ OBJS = \
 	common/b64url.o \
 	common/consteq.o \
 	common/jwt.o \
+	extension/fold.o \
+	extension/jsonread.o \
+	extension/grade.o \
+	extension/item.o \
+	extension/moments.o \
+	extension/gift.o \
+	extension/gift_file.o \
+	extension/gift_write.o \
+	extension/question.o \
+	extension/source.o \
 	extension/password.o \
 	extension/token.o \
 	extension/student_coach.o \
@@ -38,6 +48,9 @@ SQL_PARTS = \
 	extension/error.sql \
 	extension/json.sql \
 	extension/partition.sql \
+	extension/grade.sql \
+	extension/item.sql \
+	extension/gift.sql \
 	extension/role.sql \
 	extension/job.sql \
 	extension/password.sql \
