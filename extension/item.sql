@@ -83,12 +83,6 @@ AS 'MODULE_PATHNAME', 'sc_test_moments_combine'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc.test_moments_combine(float8[], float8[]) IS 'moments {n, mean, M2, M3, M4} of two sets of totals together';
 
-CREATE FUNCTION sc.test_moments_negate(state float8[])
-RETURNS float8[]
-AS 'MODULE_PATHNAME', 'sc_test_moments_negate'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.test_moments_negate(float8[]) IS 'what to combine with to take these totals out again';
-
 CREATE FUNCTION sc.test_moments_final(state float8[])
 RETURNS sc.test_moment_stat
 AS 'MODULE_PATHNAME', 'sc_test_moments_final'
@@ -116,12 +110,6 @@ RETURNS float8[]
 AS 'MODULE_PATHNAME', 'sc_item_moments_combine'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc.item_moments_combine(float8[], float8[]) IS 'moments {n, mean x, mean T, Sxx, STT, SxT} of two sets of marks together';
-
-CREATE FUNCTION sc.item_moments_negate(state float8[])
-RETURNS float8[]
-AS 'MODULE_PATHNAME', 'sc_item_moments_negate'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.item_moments_negate(float8[]) IS 'what to combine with to take these marks out again';
 
 CREATE FUNCTION sc.item_moments_final(state float8[])
 RETURNS sc.item_moment_stat
@@ -167,8 +155,8 @@ CREATE AGGREGATE sc.fold(item_ids bigint[], item_points float8[], item_outcomes 
 COMMENT ON AGGREGATE sc.fold(bigint[], float8[], smallint[], text[], float8) IS
     'moments of totals and items over results, with the sorted covariance and the sums per option; excluded and ungraded items are left out';
 
-CREATE FUNCTION sc.option_sums_add(a jsonb, b jsonb, sign int DEFAULT 1)
+CREATE FUNCTION sc.option_sums_add(a jsonb, b jsonb)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'sc_option_sums_add'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.option_sums_add(jsonb, jsonb, int) IS 'a + sign * b, for {"option": [ticks, sum of totals]}';
+COMMENT ON FUNCTION sc.option_sums_add(jsonb, jsonb) IS 'a + b, for {"option": [ticks, sum of totals]}';

@@ -8,10 +8,8 @@
  *	item	{n, mean x, mean T, Sxx, STT, SxT}	of the marks x on an item
  *
  * M_k is the sum of (T - mean)^k and Sab the sum of centred products, so that
- * nothing cancels.  Two states combine exactly as parallel aggregation does
- * it.  The formulae are identities of measures and hold for negative weights
- * too: a result is taken out by combining with the negation of its state
- * (n and the sums change sign, the means stay).
+ * nothing cancels.  Two states combine as parallel aggregation does it, so a
+ * batch of new results is folded into a stored state in one step.
  *
  * With O = T - x, Cov(x, O) = SxT - Sxx and Var(O) = STT + Sxx - 2 SxT: all of
  * item.c but the sorted covariance follows from these sums.
@@ -34,6 +32,7 @@
 
 #include "extension/grade.h"
 #include "extension/item.h"
+#include "extension/score.h"
 
 #define TEST_MOMENTS 5
 #define ITEM_MOMENTS 6
@@ -87,11 +86,6 @@ combine_test(double *a, const double *b)
 		memcpy(a, b, sizeof(double) * TEST_MOMENTS);
 		return;
 	}
-	if (n == 0)
-	{
-		memset(a, 0, sizeof(double) * TEST_MOMENTS);
-		return;
-	}
 	a[0] = n;
 	a[1] += d * nb / n;
 	a[2] = m2 + b[2] + d * d * na * nb / n;
@@ -118,11 +112,6 @@ combine_item(double *a, const double *b)
 	if (na == 0)
 	{
 		memcpy(a, b, sizeof(double) * ITEM_MOMENTS);
-		return;
-	}
-	if (n == 0)
-	{
-		memset(a, 0, sizeof(double) * ITEM_MOMENTS);
 		return;
 	}
 	a[0] = n;
@@ -190,32 +179,6 @@ Datum
 sc_item_moments_combine(PG_FUNCTION_ARGS)
 {
 	return combine_states(fcinfo, ITEM_MOMENTS, combine_item);
-}
-
-static Datum
-negate(FunctionCallInfo fcinfo, int n, int first_sum)
-{
-	double		v[ITEM_MOMENTS];
-
-	read_state(PG_GETARG_ARRAYTYPE_P(0), v, n);
-	v[0] = -v[0];
-	for (int i = first_sum; i < n; i++)
-		v[i] = -v[i];
-	PG_RETURN_ARRAYTYPE_P(make_state(v, n));
-}
-
-PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_test_moments_negate);
-Datum
-sc_test_moments_negate(PG_FUNCTION_ARGS)
-{
-	return negate(fcinfo, TEST_MOMENTS, 2);
-}
-
-PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_item_moments_negate);
-Datum
-sc_item_moments_negate(PG_FUNCTION_ARGS)
-{
-	return negate(fcinfo, ITEM_MOMENTS, 3);
 }
 
 /* --- statistics from the sums ------------------------------------------- */
@@ -322,10 +285,6 @@ typedef struct FoldColumn
 	int			column;
 } FoldColumn;
 
-/* Outcomes of exam_results.item_outcomes that are no marks. */
-#define OUTCOME_EXCLUDED 3
-#define OUTCOME_WAITS 4
-
 static Fold *
 fold_new(MemoryContext context)
 {
@@ -422,7 +381,7 @@ sc_fold_add(PG_FUNCTION_ARGS)
 		int			outcome = outcomes && !outcome_nulls[i] ? DatumGetInt16(outcomes[i]) : 0;
 
 		if (id_nulls[i] || marks == NULL || mark_nulls[i] ||
-			outcome == OUTCOME_EXCLUDED || outcome == OUTCOME_WAITS)
+			outcome == OUTCOME_EXCLUDED || outcome == OUTCOME_PENDING)
 			continue;
 		c->result = f->n_results;
 		c->column = fold_column(f, DatumGetInt64(ids[i]));
@@ -464,13 +423,31 @@ typedef struct OptionSum
 
 #define MAX_OPTIONS 64
 
-/* {"a": [ticks, sum of totals], ...} of the cells of one item, as jsonb. */
+/* {"a": [ticks, sum of totals], ...} */
+static Datum
+option_sums_jsonb(const OptionSum *sums, int count)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	for (int o = 0; o < count; o++)
+	{
+		if (o > 0)
+			appendStringInfoChar(&buf, ',');
+		escape_json(&buf, sums[o].option);
+		appendStringInfo(&buf, ":[" INT64_FORMAT ",%.17g]", sums[o].n, sums[o].total);
+	}
+	appendStringInfoChar(&buf, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+}
+
+/* Option sums of the cells of one item. */
 static Datum
 option_sums(const Fold *f, FoldCell *const *cells, int n)
 {
 	OptionSum	sums[MAX_OPTIONS];
 	int			count = 0;
-	StringInfoData buf;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -489,17 +466,7 @@ option_sums(const Fold *f, FoldCell *const *cells, int n)
 		sums[o].n++;
 		sums[o].total += f->total[cells[i]->result];
 	}
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	for (int o = 0; o < count; o++)
-	{
-		if (o > 0)
-			appendStringInfoChar(&buf, ',');
-		escape_json(&buf, sums[o].option);
-		appendStringInfo(&buf, ":[" INT64_FORMAT ",%.17g]", sums[o].n, sums[o].total);
-	}
-	appendStringInfoChar(&buf, '}');
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+	return option_sums_jsonb(sums, count);
 }
 
 /* Cells of each column, in the order of the results' totals. */
@@ -589,16 +556,13 @@ sc_fold_final(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/* Add the option sums b, times sign, to a. */
+/* Add the option sums of two sets of results. */
 PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_option_sums_add);
 Datum
 sc_option_sums_add(PG_FUNCTION_ARGS)
 {
 	OptionSum	sums[MAX_OPTIONS];
 	int			count = 0;
-	int			sign = PG_GETARG_INT32(2);
-	StringInfoData buf;
-	bool		first = true;
 
 	for (int arg = 0; arg < 2; arg++)
 	{
@@ -607,7 +571,6 @@ sc_option_sums_add(PG_FUNCTION_ARGS)
 		JsonbIteratorToken token;
 		JsonbValue	k;
 		JsonbValue	pair;
-		double		factor = arg == 0 ? 1 : sign;
 
 		while ((token = JsonbIteratorNext(&it, &k, true)) != WJB_DONE)
 		{
@@ -630,22 +593,9 @@ sc_option_sums_add(PG_FUNCTION_ARGS)
 				continue;
 			if (o == count)
 				sums[count++] = (OptionSum) {.option = option};
-			sums[o].n += (int64) (factor * DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(v[0].val.numeric))));
-			sums[o].total += factor * DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(v[1].val.numeric)));
+			sums[o].n += DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(v[0].val.numeric)));
+			sums[o].total += DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(v[1].val.numeric)));
 		}
 	}
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	for (int o = 0; o < count; o++)
-	{
-		if (sums[o].n == 0)
-			continue;
-		if (!first)
-			appendStringInfoChar(&buf, ',');
-		first = false;
-		escape_json(&buf, sums[o].option);
-		appendStringInfo(&buf, ":[" INT64_FORMAT ",%.17g]", sums[o].n, sums[o].total);
-	}
-	appendStringInfoChar(&buf, '}');
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
+	PG_RETURN_DATUM(option_sums_jsonb(sums, count));
 }
