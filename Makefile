@@ -51,6 +51,7 @@ SQL_PARTS = \
 	extension/grade.sql \
 	extension/item.sql \
 	extension/gift.sql \
+	extension/question.sql \
 	extension/role.sql \
 	extension/job.sql \
 	extension/password.sql \
