@@ -17,16 +17,6 @@ OBJS = \
 	common/b64url.o \
 	common/consteq.o \
 	common/jwt.o \
-	extension/fold.o \
-	extension/jsonread.o \
-	extension/grade.o \
-	extension/item.o \
-	extension/moments.o \
-	extension/gift.o \
-	extension/gift_file.o \
-	extension/gift_write.o \
-	extension/question.o \
-	extension/source.o \
 	extension/password.o \
 	extension/token.o \
 	extension/student_coach.o \
@@ -34,6 +24,9 @@ OBJS = \
 	extension/query.o \
 	extension/json.o \
 	extension/touch.o \
+	extension/coverage.o \
+	extension/access.o \
+	extension/progress.o \
 	extension/dispatch.o \
 	extension/dispatch_auth.o \
 	extension/dispatch_bind.o \
@@ -48,17 +41,16 @@ SQL_PARTS = \
 	extension/error.sql \
 	extension/json.sql \
 	extension/partition.sql \
-	extension/grade.sql \
-	extension/item.sql \
-	extension/gift.sql \
-	extension/question.sql \
 	extension/role.sql \
 	extension/job.sql \
 	extension/password.sql \
 	extension/token.sql \
 	extension/touch.sql \
 	extension/dispatch.sql \
-	extension/openapi.sql
+	extension/coverage.sql \
+	extension/access.sql \
+	extension/progress.sql \
+	extension/video.sql
 
 # Tables, seeds and routes: the body of sc.install().
 SCHEMA_PARTS = \
@@ -67,6 +59,7 @@ SCHEMA_PARTS = \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
 	extension/schema/exam.sql \
+	extension/schema/catalog.sql \
 	extension/schema/triggers.sql
 
 # Last of all: owners, grants and what only install() may call.

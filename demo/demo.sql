@@ -159,12 +159,6 @@ JOIN sc.users AS u ON u.email = e.email
 JOIN sc.courses AS c ON c.code = e.code
 ON CONFLICT (user_id, course_id) DO NOTHING;
 
-UPDATE sc.courses AS c
-SET seats_taken = n.taken
-FROM (SELECT e.course_id, count(*) FILTER (WHERE e.status IN ('active', 'completed', 'suspended')) AS taken
-      FROM sc.enrollments AS e GROUP BY e.course_id) AS n
-WHERE n.course_id = c.id AND c.code LIKE 'DEMO-%' AND c.seats_taken <> n.taken;
-
 -- Each student is somewhere else in the course: the n-th has watched the first
 -- lessons whole and the next one in part.
 INSERT INTO sc.video_progress (user_id, video_id, segments, covered_seconds, watched_seconds, total_seconds, percent, position_s, completed_at, heartbeat_at)
