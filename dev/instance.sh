@@ -123,17 +123,19 @@ build_all() {
     ) 7>"$TOP/build/.lock"
 }
 
+install_program() {
+    if ! cmp -s "$TOP/build/$1${2:-}" "$VAR/bin/$1"; then
+        install -m 755 "$TOP/build/$1${2:-}" "$VAR/bin/$1.new"
+        mv "$VAR/bin/$1.new" "$VAR/bin/$1"
+        CHANGED=1
+    fi
+}
+
 # install_tree: the daemons run from a copy, so that a build does not pull the
 # program from under a running server.
 install_tree() {
-    local f
-    for f in coachd coach-keeper; do
-        if ! cmp -s "$TOP/build/$f" "$VAR/bin/$f"; then
-            install -m 755 "$TOP/build/$f" "$VAR/bin/$f.new"
-            mv "$VAR/bin/$f.new" "$VAR/bin/$f"
-            CHANGED=1
-        fi
-    done
+    install_program coachd "${SANITIZE:+-san}"
+    install_program coach-keeper
     if [ -d "$TOP/build/docs" ]; then
         rm -rf "$VAR/docs"
         cp -r "$TOP/build/docs" "$VAR/docs"

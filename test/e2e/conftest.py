@@ -24,7 +24,7 @@ import pytest
 import redis as redis_client
 
 from client import Api
-from instance import TOP, Bouncer, Instance
+from instance import TOP, Bouncer, Instance, free_port
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/data")
 PASSWORD = "parola-Uzun-ve-Gizli-7"
@@ -41,6 +41,20 @@ def instance():
     os.chmod(folder, 0o755)
     made = Instance(os.path.join(folder, "var"))
     made.up()
+    yield made
+    made.down()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def demo_instance():
+    """A second instance beside the first, as a newcomer gets it: demo data, default settings and limits."""
+    folder = tempfile.mkdtemp(prefix="coach-demo.", dir="/tmp")
+    os.chmod(folder, 0o755)
+    made = Instance(os.path.join(folder, "var"))
+    made.environment = {k: v for k, v in os.environ.items() if not k.startswith(("COACH_", "PG"))}
+    made.environment.update(COACH_VAR=made.var, COACH_LISTEN=f"127.0.0.1:{free_port()}")
+    made.coach("up")
     yield made
     made.down()
     shutil.rmtree(folder)

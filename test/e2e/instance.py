@@ -167,6 +167,7 @@ class Instance:
     def __init__(self, var):
         self.var = os.path.realpath(var)
         self.top = TOP
+        self.environment = {**os.environ, "COACH_VAR": self.var}      # of the launcher
         self.logs = os.path.join(self.var, "log")
         self.run = self.shell('echo "$RUN"').strip()
         self.owner = self.shell('echo "$OWNER"').strip()
@@ -174,7 +175,7 @@ class Instance:
 
     def coach(self, *args, env=None, stdin=None, check=True, timeout=600):
         """Runs ./coach and gives its output."""
-        done = subprocess.run([os.path.join(TOP, "coach"), *args], env={**os.environ, "COACH_VAR": self.var, **(env or {})},
+        done = subprocess.run([os.path.join(TOP, "coach"), *args], env={**self.environment, **(env or {})},
                               input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, text=True, timeout=timeout,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert not check or done.returncode == 0, f"./coach {' '.join(args)}: {done.stdout}"
@@ -183,7 +184,7 @@ class Instance:
     def shell(self, script):
         """Runs a line of shell among the launcher's own functions."""
         done = subprocess.run(["bash", "-euc", f'TOP={shlex.quote(TOP)}; . "$TOP/dev/packages.sh"; . "$TOP/dev/instance.sh"; instance_paths; ' + script],
-                              env={**os.environ, "COACH_VAR": self.var}, stdin=subprocess.DEVNULL, text=True, timeout=120,
+                              env=self.environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

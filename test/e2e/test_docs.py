@@ -9,11 +9,10 @@ import glob
 import os
 import re
 import subprocess
-import tempfile
 
 import pytest
 
-from instance import TOP, Instance, free_port
+from instance import TOP
 
 DOCUMENTS = ["README.md"] + sorted(os.path.relpath(p, TOP) for p in glob.glob(os.path.join(TOP, "docs/*.md")))
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.M | re.S)
@@ -48,24 +47,9 @@ def test_the_pattern_is_strict():
     assert not re.fullmatch(pattern("a\n"), "a\nb\n")
 
 
-@pytest.fixture(scope="module")
-def fresh():
-    """An instance with nothing but the demo, on its default settings."""
-    folder = tempfile.mkdtemp(prefix="coach-docs.", dir="/tmp")
-    os.chmod(folder, 0o755)
-    made = Instance(os.path.join(folder, "var"))
-    address = f"127.0.0.1:{free_port()}"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("COACH_", "PG"))}
-    environment.update(COACH_VAR=made.var, COACH_LISTEN=address)
-    subprocess.run([os.path.join(TOP, "coach"), "up"], env=environment, stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=600)
-    yield environment, address
-    subprocess.run([os.path.join(TOP, "coach"), "down"], env=environment, stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=120)
-    subprocess.run(["rm", "-rf", folder], check=True)
-
-
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_the_commands_work(fresh, path):
-    environment, address = fresh
+def test_the_commands_work(demo_instance, path):
+    environment, address = demo_instance.environment, demo_instance.address
     todo = blocks(path)
     if not todo:
         return

@@ -1,0 +1,91 @@
+"""./coach itself: as often as one likes, several side by side, and nothing left behind."""
+
+import os
+import subprocess
+
+from client import Api
+from instance import alive, free_port, wait_until
+
+DEMO_PASSWORD = "deneme-sifresi-1"
+
+
+def test_up_again_changes_nothing(demo_instance):
+    db = demo_instance.db()
+    before = demo_instance.pid("coachd"), demo_instance.pid("postgresql"), db.one("SELECT count(*) FROM sc.users")
+    out = demo_instance.coach("up")
+    assert demo_instance.address in out and "ogrenci@demo.test" in out
+    assert (demo_instance.pid("coachd"), demo_instance.pid("postgresql"), db.one("SELECT count(*) FROM sc.users")) == before
+    db.close()
+
+
+def test_instances_side_by_side_share_nothing(instance, demo_instance):
+    assert instance.address != demo_instance.address
+    assert not {instance.pid(n) for n in ("coachd", "redis", "postgresql")} & {demo_instance.pid(n) for n in ("coachd", "redis", "postgresql")}
+    assert instance.ready() and demo_instance.ready()
+
+
+def test_every_demo_account_can_log_in(demo_instance):
+    for name, role in (("ogrenci", "student"), ("veli", "parent"), ("ogretmen", "teacher"), ("koc", "coach"), ("yonetici", "admin")):
+        me = Api(demo_instance.address).login(f"{name}@demo.test", DEMO_PASSWORD).get("/auth/me").ok()
+        assert me["email"] == f"{name}@demo.test"
+        assert role in (me.get("role"), *me.get("roles", []))
+
+
+def test_a_setting_changes_with_a_restart(demo_instance):
+    old = demo_instance.pid("coachd")
+    demo_instance.coach("restart", env={"COACH_CORS_ORIGINS": "https://uygulama.test"})
+    assert demo_instance.pid("coachd") != old
+    reply = Api(demo_instance.address).get("/courses", headers={"Origin": "https://uygulama.test"})
+    assert reply.headers.get("access-control-allow-origin") == "https://uygulama.test"
+    demo_instance.coach("restart")
+    reply = Api(demo_instance.address).get("/courses", headers={"Origin": "https://uygulama.test"})
+    assert "access-control-allow-origin" not in reply.headers
+
+
+def test_a_bad_setting_leaves_the_running_server(demo_instance):
+    out = demo_instance.coach("restart", env={"COACH_RATE_API": "many"}, check=False)
+    assert "COACH_RATE_API" in out
+    assert demo_instance.ready()
+    demo_instance.coach("restart")
+
+
+def test_admin_create(demo_instance):
+    email = "mudire.o'neil@okul.test"
+    out = demo_instance.coach("admin", "create", email, stdin="çok gizli \\ 'parola'\n")
+    assert email in out and "gizli" not in out
+    admin = Api(demo_instance.address).login(email, "çok gizli \\ 'parola'")
+    assert admin.get("/users").status == 200
+    assert "already" in demo_instance.coach("admin", "create", email, stdin="baska-parola-1\n", check=False)
+    assert "at least" in demo_instance.coach("admin", "create", "kisa@okul.test", stdin="kisa\n", check=False)
+
+
+def test_production_refuses_the_demo(demo_instance):
+    assert "production" in demo_instance.coach("demo", env={"COACH_ENV": "production"}, check=False)
+
+
+def test_a_taken_port_is_said_plainly(instance):
+    folder = f"/tmp/coach-taken.{os.getpid()}"
+    try:
+        out = instance.coach("up", env={"COACH_VAR": folder, "COACH_LISTEN": instance.address}, check=False)
+        assert f"{instance.address} is taken" in out
+    finally:
+        instance.coach("down", env={"COACH_VAR": folder})
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def test_down_leaves_no_process_and_keeps_the_data(demo_instance):
+    pids = [demo_instance.pid(n) for n in ("coachd", "keeper", "redis", "postgresql")]
+    assert all(pids)
+    demo_instance.down()
+    for pid in pids:
+        wait_until(lambda pid=pid: not alive(pid), 20, f"process {pid} to end")
+    demo_instance.coach("down")         # twice does no harm
+    demo_instance.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}"})
+    assert Api(demo_instance.address).login("ogrenci@demo.test", DEMO_PASSWORD)
+
+
+def test_help_names_every_command(instance):
+    out = instance.coach("--help")
+    for command in ("up", "down", "restart", "status", "psql", "logs", "demo", "admin", "check", "bench"):
+        assert f"\n  {command}" in out
+    assert "usage" in instance.coach("no-such-command", check=False)
