@@ -17,6 +17,16 @@ OBJS = \
 	common/b64url.o \
 	common/consteq.o \
 	common/jwt.o \
+	extension/fold.o \
+	extension/jsonread.o \
+	extension/grade.o \
+	extension/item.o \
+	extension/moments.o \
+	extension/gift.o \
+	extension/gift_file.o \
+	extension/gift_write.o \
+	extension/question.o \
+	extension/source.o \
 	extension/password.o \
 	extension/token.o \
 	extension/student_coach.o \
@@ -41,12 +51,17 @@ SQL_PARTS = \
 	extension/error.sql \
 	extension/json.sql \
 	extension/partition.sql \
+	extension/grade.sql \
+	extension/item.sql \
+	extension/gift.sql \
+	extension/question.sql \
 	extension/role.sql \
 	extension/job.sql \
 	extension/password.sql \
 	extension/token.sql \
 	extension/touch.sql \
 	extension/dispatch.sql \
+	extension/openapi.sql \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \
@@ -155,6 +170,7 @@ SHIM_OBJS = $(patsubst %.c,$(DAEMON_DIR)/%.o,$(COMMON_SRCS) $(DAEMON_SRCS) $(SHI
 shim: $(if $(SANITIZE),build/coachd-san,build/coachd)
 build/coachd build/coachd-san: $(SHIM_OBJS)
 	$(CC) $(DAEMON_CFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(if $(SANITIZE),cp $@ build/coachd)
 $(DAEMON_DIR)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CFLAGS) -MMD -c -o $@ $<
