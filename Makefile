@@ -62,6 +62,9 @@ SQL_PARTS = \
 	extension/touch.sql \
 	extension/dispatch.sql \
 	extension/openapi.sql \
+	extension/session.sql \
+	extension/auth.sql \
+	extension/user.sql \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \

@@ -19,6 +19,7 @@ typedef enum ParamSource
 	FROM_QUERY,
 	FROM_BODY,
 	FROM_ACTOR,					/* the reserved ones, never bound from input */
+	FROM_JTI,
 	FROM_GIVEN,
 	FROM_WHOLE_BODY,
 	FROM_CTX,

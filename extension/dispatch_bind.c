@@ -577,6 +577,10 @@ bind_reserved(Call *call, int n)
 			call->values[n] = Int64GetDatum(in->actor);
 			call->nulls[n] = in->anonymous;
 			return true;
+		case FROM_JTI:
+			call->nulls[n] = in->jti == NULL;
+			call->values[n] = UUIDPGetDatum(in->jti);
+			return true;
 		case FROM_GIVEN:
 			call->values[n] = given_array(call->given);
 			call->nulls[n] = false;

@@ -126,6 +126,7 @@ reserved_source(const char *name, Oid type, ParamSource *source)
 		ParamSource source;
 	}			reserved[] = {
 		{"actor", INT8OID, FROM_ACTOR},
+		{"jti", UUIDOID, FROM_JTI},
 		{"given", TEXTARRAYOID, FROM_GIVEN},
 		{"body", JSONBOID, FROM_WHOLE_BODY},
 		{"ctx", JSONBOID, FROM_CTX},

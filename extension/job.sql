@@ -7,6 +7,7 @@ CREATE FUNCTION sc.job_enqueue(kind text, args jsonb DEFAULT '{}', queue text DE
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
+#variable_conflict use_column
 DECLARE
     at timestamptz := clock_timestamp();
     job_id bigint;

@@ -55,6 +55,8 @@ CREATE TABLE IF NOT EXISTS sc.users (
     last_login_at timestamptz,
     last_seen_at timestamptz,
     anonymised_at timestamptz,
+    search tsvector GENERATED ALWAYS AS (to_tsvector('pg_catalog.simple',
+        lower(translate(normalize(full_name || ' ' || coalesce(email, ''), NFC), 'ÇĞİIÖŞÜÂÎÛçğıöşüâîû@.', 'cgiiosuaiucgiosuaiu  ') COLLATE "C"))) STORED,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT users_email_normal CHECK (email = lower(email COLLATE "C") AND length(email) BETWEEN 3 AND 254 AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$')
@@ -74,11 +76,16 @@ COMMENT ON COLUMN sc.users.password_changed_at IS 'when the password was last se
 COMMENT ON COLUMN sc.users.last_login_at IS 'last successful log-in';
 COMMENT ON COLUMN sc.users.last_seen_at IS 'last request noticed, best effort';
 COMMENT ON COLUMN sc.users.anonymised_at IS 'when the person was erased; the row stays for the statistics';
+COMMENT ON COLUMN sc.users.search IS 'words of name and address, folded as sc.fold() folds them';
 COMMENT ON COLUMN sc.users.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.users.updated_at IS 'when the row last changed';
 CREATE UNIQUE INDEX IF NOT EXISTS idx_users_email ON sc.users (email);
 CREATE INDEX IF NOT EXISTS idx_users_active ON sc.users (is_active) WHERE is_active = true;
 CREATE INDEX IF NOT EXISTS idx_users_role ON sc.users (role_id);
+CREATE INDEX IF NOT EXISTS idx_users_search ON sc.users USING gin (search);
+CREATE INDEX IF NOT EXISTS idx_users_name ON sc.users (full_name COLLATE "tr-x-icu", id);
+CREATE OR REPLACE TRIGGER touch AFTER INSERT OR DELETE OR UPDATE OF email, full_name, phone, role_id, is_active, email_verified_at, locale ON sc.users
+    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:user:{id}:profile');
 
 CREATE TABLE IF NOT EXISTS sc.user_roles (
     user_id bigint NOT NULL REFERENCES sc.users ON DELETE CASCADE,
@@ -91,12 +98,15 @@ COMMENT ON COLUMN sc.user_roles.user_id IS 'holder';
 COMMENT ON COLUMN sc.user_roles.role_id IS 'role held';
 COMMENT ON COLUMN sc.user_roles.created_at IS 'when it was given';
 CREATE INDEX IF NOT EXISTS idx_user_roles_role ON sc.user_roles (role_id);
+CREATE OR REPLACE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON sc.user_roles
+    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:user:{user_id}:profile');
 
 CREATE TABLE IF NOT EXISTS sc.sessions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     user_id bigint NOT NULL REFERENCES sc.users ON DELETE CASCADE,
     ip inet,
     user_agent text,
+    secret bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_used_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at timestamptz NOT NULL,
@@ -108,6 +118,7 @@ COMMENT ON COLUMN sc.sessions.id IS 'identity, shown to the user';
 COMMENT ON COLUMN sc.sessions.user_id IS 'who logged in';
 COMMENT ON COLUMN sc.sessions.ip IS 'address at log-in';
 COMMENT ON COLUMN sc.sessions.user_agent IS 'program at log-in, cut to 300 characters';
+COMMENT ON COLUMN sc.sessions.secret IS 'each refresh token is derived with it from the one before';
 COMMENT ON COLUMN sc.sessions.created_at IS 'log-in';
 COMMENT ON COLUMN sc.sessions.last_used_at IS 'last refresh';
 COMMENT ON COLUMN sc.sessions.expires_at IS 'absolute end, never moved';
@@ -167,6 +178,9 @@ COMMENT ON COLUMN sc.signing_keys.created_at IS 'when it was made';
 COMMENT ON COLUMN sc.signing_keys.activated_at IS 'when it began to sign';
 COMMENT ON COLUMN sc.signing_keys.retired_at IS 'when it stopped signing';
 CREATE UNIQUE INDEX IF NOT EXISTS signing_keys_one_active ON sc.signing_keys (state) WHERE state = 'active';
+CREATE OR REPLACE TRIGGER reload AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sc.signing_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION sc.reload();
+PERFORM sc.ensure_signing_keys();
 
 CREATE TABLE IF NOT EXISTS sc.user_tokens (
     token_hash bytea PRIMARY KEY,
@@ -249,3 +263,65 @@ INSERT INTO sc.roles (id, name, permissions, description) VALUES
     (5, 'admin', '{courses.read,courses.create,courses.own,courses.manage,questions.manage,exams.create,exams.own,exams.manage,students.search,students.coach,users.read,users.manage,roles.manage,school.manage,enrollments.manage,imports.run,reports.read,jobs.manage,settings.manage}', 'runs the school')
 ON CONFLICT DO NOTHING;
 PERFORM setval(pg_get_serial_sequence('sc.roles', 'id'), greatest((SELECT max(r.id) FROM sc.roles AS r), 100));
+
+INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr, constraint_name) VALUES
+    ('bad_credentials', 401, 'Wrong name or password', 'Kullanıcı adı veya parola yanlış', NULL, NULL, NULL),
+    ('login_locked', 429, 'Too many failed attempts', 'Çok fazla başarısız deneme', 'Try again in {retry_after} seconds.', '{retry_after} saniye sonra yeniden deneyin.', NULL),
+    ('login_name_required', 422, 'Give an e-mail address or a student number', 'E-posta adresi veya öğrenci numarası verin', NULL, NULL, NULL),
+    ('invalid_refresh_token', 401, 'This session has ended', 'Bu oturum sona erdi', 'Log in again.', 'Yeniden oturum açın.', NULL),
+    ('refresh_token_reused', 401, 'This session was ended for safety', 'Bu oturum güvenlik nedeniyle kapatıldı', 'Its refresh token was used twice. Log in again.', 'Yenileme belirteci iki kez kullanıldı. Yeniden oturum açın.', NULL),
+    ('email_taken', 409, 'This address has an account', 'Bu adresle açılmış bir hesap var', 'Log in, or have a new password sent.', 'Oturum açın ya da yeni parola isteyin.', 'idx_users_email'),
+    ('student_no_taken', 409, 'This student number is in use', 'Bu öğrenci numarası kullanılıyor', NULL, NULL, 'students_student_no_key'),
+    ('registration_closed', 403, 'Accounts are made by the school', 'Hesapları okul açar', NULL, NULL, NULL),
+    ('invalid_token', 400, 'This link is not valid any more', 'Bu bağlantı artık geçerli değil', 'It was used, is too old, or a newer one was sent.', 'Kullanılmış, süresi dolmuş ya da yenisi gönderilmiş.', NULL),
+    ('invalid_code', 401, 'This code is not valid', 'Bu kod geçerli değil', NULL, NULL, NULL),
+    ('wrong_password', 403, 'The current password is wrong', 'Geçerli parola yanlış', NULL, NULL, NULL),
+    ('password_too_short', 422, 'Password is too short', 'Parola çok kısa', 'At least {min} characters.', 'En az {min} karakter.', NULL),
+    ('password_too_long', 422, 'Password is too long', 'Parola çok uzun', 'At most {max} characters.', 'En fazla {max} karakter.', NULL),
+    ('password_too_common', 422, 'Password is too easy to guess', 'Parola kolay tahmin edilir', NULL, NULL, NULL),
+    ('too_long', 422, 'Too long', 'Çok uzun', 'At most {max} characters.', 'En fazla {max} karakter.', NULL),
+    ('invalid_email', 422, 'Not an e-mail address', 'E-posta adresi değil', NULL, NULL, NULL),
+    ('invalid_name', 422, 'Not a usable name', 'Kullanılabilir bir ad değil', 'It has 1 to 200 characters.', '1–200 karakter olmalı.', NULL),
+    ('invalid_phone', 422, 'Not a telephone number', 'Telefon numarası değil', NULL, NULL, NULL),
+    ('invalid_choice', 422, 'Not one of the choices', 'Seçeneklerden biri değil', 'Choices are {choices}.', 'Seçenekler: {choices}.', NULL),
+    ('invalid_student_no', 422, 'Not a student number', 'Öğrenci numarası değil', 'Up to 40 letters, digits and . _ / -', 'En çok 40 harf, rakam ve . _ / -', NULL),
+    ('unknown_reference', 422, 'Refers to something that does not exist', 'Var olmayan bir kayda başvuruyor', NULL, NULL, NULL),
+    ('role_not_allowed', 422, 'You may not give this role', 'Bu rolü veremezsiniz', NULL, NULL, NULL),
+    ('own_roles', 403, 'Nobody changes the own roles', 'Kimse kendi rollerini değiştiremez', NULL, NULL, NULL),
+    ('not_yourself', 409, 'Not to yourself', 'Kendinize uygulayamazsınız', NULL, NULL, NULL),
+    ('last_admin', 409, 'An administrator must remain', 'En az bir yönetici kalmalı', NULL, NULL, NULL)
+ON CONFLICT DO NOTHING;
+
+PERFORM sc.route(100, 'POST', '/auth/register', 'sc_api.register', NULL,
+    '{"status": 201, "lane": "slow", "cost": "hash", "rate": "login", "idempotency": true, "tag": "auth", "summary": "Register"}');
+PERFORM sc.route(101, 'POST', '/auth/login', 'sc_api.login', NULL,
+    '{"lane": "slow", "cost": "hash", "rate": "login", "response": "sc_api.token_answer", "tag": "auth", "summary": "Log in"}');
+PERFORM sc.route(102, 'POST', '/auth/refresh', 'sc_api.refresh', NULL,
+    '{"rate": "login", "response": "sc_api.token_answer", "tag": "auth", "summary": "Refresh tokens"}');
+PERFORM sc.route(103, 'POST', '/auth/logout', 'sc_api.logout', 'user', '{"tag": "auth", "summary": "Log out"}');
+PERFORM sc.route(104, 'POST', '/auth/logout-all', 'sc_api.logout_all', 'user', '{"tag": "auth", "summary": "Log out everywhere"}');
+PERFORM sc.route(105, 'POST', '/auth/verify-email', 'sc_api.verify_email', NULL, '{"rate": "login", "tag": "auth", "summary": "Verify an address"}');
+PERFORM sc.route(106, 'POST', '/auth/verify-email/resend', 'sc_api.resend_verification', 'user', '{"status": 202, "tag": "auth", "summary": "Send the verification again"}');
+PERFORM sc.route(107, 'POST', '/auth/password/forgot', 'sc_api.password_forgot', NULL, '{"status": 202, "rate": "login", "tag": "auth", "summary": "Forgotten password"}');
+PERFORM sc.route(108, 'POST', '/auth/password/reset', 'sc_api.password_reset', NULL,
+    '{"lane": "slow", "cost": "hash", "rate": "login", "tag": "auth", "summary": "Reset the password"}');
+PERFORM sc.route(109, 'POST', '/auth/password/change', 'sc_api.password_change', 'user',
+    '{"lane": "slow", "cost": "hash", "status": 204, "tag": "auth", "summary": "Change the password"}');
+PERFORM sc.route(110, 'POST', '/auth/first-use', 'sc_api.first_use', NULL,
+    '{"lane": "slow", "cost": "hash", "rate": "login", "tag": "auth", "summary": "First log-in with a printed code"}');
+PERFORM sc.route(111, 'GET', '/auth/me', 'sc_api.me', 'user', '{"tag": "auth", "summary": "Who am I"}');
+PERFORM sc.route(112, 'GET', '/auth/sessions', 'sc_api.sessions_list', 'user', '{"tag": "auth", "summary": "My sessions"}');
+PERFORM sc.route(113, 'DELETE', '/auth/sessions/{session_id}', 'sc_api.session_end', 'user', '{"tag": "auth", "summary": "End a session"}');
+
+PERFORM sc.route(200, 'GET', '/users/me', 'sc_api.profile_get', 'user',
+    '{"cache_key": "sc:user:{actor}:profile", "tag": "users", "summary": "My profile"}');
+PERFORM sc.route(201, 'PATCH', '/users/me', 'sc_api.profile_update', 'user', '{"tag": "users", "summary": "Change my profile"}');
+PERFORM sc.route(202, 'GET', '/users', 'sc_api.users_list', 'students.search', '{"tag": "users", "summary": "Find users"}');
+PERFORM sc.route(203, 'POST', '/users', 'sc_api.user_create', 'users.manage',
+    '{"status": 201, "lane": "slow", "cost": "hash", "idempotency": true, "tag": "users", "summary": "Make an account"}');
+PERFORM sc.route(204, 'GET', '/users/{user_id}', 'sc_api.user_get', 'user', '{"access": "write", "tag": "users", "summary": "A user''s card"}');
+PERFORM sc.route(205, 'PATCH', '/users/{user_id}', 'sc_api.user_update', 'users.manage', '{"tag": "users", "summary": "Change a user"}');
+PERFORM sc.route(206, 'POST', '/users/{user_id}/activate', 'sc_api.user_activate', 'users.manage', '{"tag": "users", "summary": "Let a user in again"}');
+PERFORM sc.route(207, 'POST', '/users/{user_id}/deactivate', 'sc_api.user_deactivate', 'users.manage', '{"tag": "users", "summary": "Shut a user out"}');
+PERFORM sc.route(208, 'PUT', '/users/{user_id}/roles', 'sc_api.user_roles', 'roles.manage', '{"tag": "users", "summary": "Give roles"}');
+PERFORM sc.route(209, 'GET', '/roles', 'sc_api.roles_list', 'users.read', '{"tag": "users", "summary": "Roles"}');
