@@ -173,7 +173,6 @@ SHIM_OBJS = $(patsubst %.c,$(DAEMON_DIR)/%.o,$(COMMON_SRCS) $(DAEMON_SRCS) $(SHI
 shim: $(if $(SANITIZE),build/coachd-san,build/coachd)
 build/coachd build/coachd-san: $(SHIM_OBJS)
 	$(CC) $(DAEMON_CFLAGS) -o $@ $^ $(DAEMON_LIBS)
-	$(if $(SANITIZE),cp $@ build/coachd)
 $(DAEMON_DIR)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DAEMON_CFLAGS) -MMD -c -o $@ $<
