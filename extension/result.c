@@ -110,11 +110,11 @@ SC_WRITE(Q_ITEMS,
 SC_WRITE(Q_STORE,
 		 "INSERT INTO sc.exam_results AS r (user_id, exam_id, attempt_id, submitted_at, state, counts,"
 		 " correct, wrong, blank, net, sort_key, rank_key, points, max_points, percent, passed,"
-		 " item_ids, item_versions, item_outcomes, item_points, item_choices, key_version)"
+		 " item_ids, item_versions, item_outcomes, item_points, item_choices, key_version, key_multiple)"
 		 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13,"
 		 " CASE WHEN $13 > 0 THEN round(100 * $12 / $13, 3) END,"
 		 " CASE WHEN $13 > 0 THEN 100 * $12 >= $14 * $13 END,"
-		 " $15, $16, $17, $18, $19, $20)"
+		 " $15, $16, $17, $18, $19, $20, $21)"
 		 " ON CONFLICT (attempt_id) DO UPDATE SET"
 		 " submitted_at = excluded.submitted_at, state = excluded.state,"
 		 " correct = excluded.correct, wrong = excluded.wrong, blank = excluded.blank,"
@@ -124,7 +124,7 @@ SC_WRITE(Q_STORE,
 		 " item_ids = excluded.item_ids, item_versions = excluded.item_versions,"
 		 " item_outcomes = excluded.item_outcomes, item_points = excluded.item_points,"
 		 " item_choices = excluded.item_choices, key_version = excluded.key_version,"
-		 " folded = false, updated_at = clock_timestamp()"
+		 " key_multiple = excluded.key_multiple, folded = false, updated_at = clock_timestamp()"
 		 " WHERE (r.state, r.sort_key, r.correct, r.wrong, r.blank, r.points, r.max_points,"
 		 "  r.item_ids, r.item_outcomes, r.item_points, r.item_choices, r.submitted_at)"
 		 " IS DISTINCT FROM (excluded.state, excluded.sort_key, excluded.correct, excluded.wrong,"
@@ -133,7 +133,7 @@ SC_WRITE(Q_STORE,
 		 " RETURNING r.id",
 		 INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID,
 		 INT4OID, INT4OID, INT4OID, NUMERICOID, INT8OID, NUMERICOID, NUMERICOID, NUMERICOID,
-		 INT8ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, INT4OID);
+		 INT8ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, INT4OID, INT4OID);
 
 /* A result that ranks already hold has changed: the sums start from scratch. */
 SC_WRITE(Q_STALE,
@@ -519,7 +519,7 @@ store_result(const AttemptHead *head, const Scored *s, const SectionScore *total
 					SC_DATUM(make_array(outcomes, NULL, n, INT2OID, 2, true, TYPALIGN_SHORT)),
 					SC_DATUM(make_array(points, NULL, n, FLOAT8OID, 8, true, TYPALIGN_DOUBLE)),
 					SC_DATUM(make_array(choices, nochoice, n, TEXTOID, -1, false, TYPALIGN_INT)),
-					SC_INT4(head->key_version));
+					SC_INT4(head->key_version), SC_INT4((int32) multiple));
 	return rows.count == 0 ? 0 : sc_get_int8(&rows, 0, 1);
 }
 

@@ -392,6 +392,7 @@ CREATE TABLE IF NOT EXISTS sc.exam_results (
     item_choices text[],
     key_version int NOT NULL DEFAULT 1,
     first_score jsonb,
+    key_multiple int NOT NULL DEFAULT 1 CHECK (key_multiple > 0),
     rank_key bigint NOT NULL,
     folded boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -424,6 +425,7 @@ COMMENT ON COLUMN sc.exam_results.item_points IS 'points of each, same order';
 COMMENT ON COLUMN sc.exam_results.item_choices IS 'option chosen in each single choice, NULL = blank or another type';
 COMMENT ON COLUMN sc.exam_results.key_version IS 'keys it was scored with';
 COMMENT ON COLUMN sc.exam_results.first_score IS 'score before the first regrade';
+COMMENT ON COLUMN sc.exam_results.key_multiple IS 'L: sort_key = L * net';
 COMMENT ON COLUMN sc.exam_results.rank_key IS 'key that ranks use: sort_key, or the mean of the attempts where the average counts';
 COMMENT ON COLUMN sc.exam_results.folded IS 'ranks and sums hold it';
 COMMENT ON COLUMN sc.exam_results.created_at IS 'when the row was made';
