@@ -260,3 +260,104 @@ END
 $$;
 COMMENT ON FUNCTION sc.regrade_exam(bigint) IS
     'scores all results of an exam again with the keys as they are; returns how many changed; idempotent';
+
+-- The same over REST.
+
+CREATE TYPE sc_api.regrade AS (
+    regrade_id bigint,
+    exam_id bigint,
+    policy text,
+    question_ids bigint[],
+    only_if_higher boolean,
+    reason text,
+    dry_run boolean,
+    state text,
+    examined int,
+    changed int,
+    created_at timestamptz,
+    finished_at timestamptz,
+    changes sc.score_change[]
+);
+COMMENT ON TYPE sc_api.regrade IS 'a correction of keys and what it changed';
+COMMENT ON COLUMN sc_api.regrade.regrade_id IS 'null in a dry run';
+COMMENT ON COLUMN sc_api.regrade.changes IS 'at most 500 of the changes';
+
+CREATE FUNCTION sc_api.exam_regrade(
+    actor bigint,
+    exam_id bigint,
+    policy text,
+    reason text,
+    question_ids bigint[] DEFAULT NULL,
+    keys jsonb DEFAULT NULL,
+    only_if_higher boolean DEFAULT false,
+    dry_run boolean DEFAULT false)
+RETURNS sc_api.regrade
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    answer sc_api.regrade;
+BEGIN
+    PERFORM sc.require_exam(actor, exam_id);
+    IF policy NOT IN ('rekey', 'best_of', 'full_credit', 'exclude', 'no_regrade') THEN
+        PERFORM sc_api.invalid('policy', 'unknown_value');
+    END IF;
+    IF length(trim(reason)) NOT BETWEEN 1 AND 1000 THEN
+        PERFORM sc_api.invalid('reason', 'required');
+    END IF;
+    IF question_ids IS NULL AND policy <> 'rekey' THEN
+        PERFORM sc_api.invalid('question_ids', 'required');
+    END IF;
+    PERFORM sc_api.check_valid();
+
+    answer.exam_id := exam_id;
+    answer.policy := policy;
+    answer.question_ids := question_ids;
+    answer.only_if_higher := only_if_higher;
+    answer.reason := reason;
+    answer.dry_run := dry_run;
+    IF dry_run THEN
+        answer.state := 'dry_run';
+        SELECT count(*), array_agg(c) FILTER (WHERE c.n <= 500)
+        INTO answer.changed, answer.changes
+        FROM (SELECT p.*, row_number() OVER () AS n
+              FROM sc.regrade_preview(exam_id, policy, question_ids, keys, only_if_higher, actor) AS p) AS c;
+        SELECT count(*) INTO answer.examined FROM sc.exam_results AS r WHERE r.exam_id = exam_regrade.exam_id;
+    ELSE
+        answer.regrade_id := sc.regrade_begin(exam_id, policy, question_ids, keys, only_if_higher, reason, actor);
+        WHILE sc.regrade_step(answer.regrade_id) > 0 LOOP
+            NULL;
+        END LOOP;
+        SELECT g.state, g.examined, g.changed, g.created_at, g.finished_at
+        INTO answer.state, answer.examined, answer.changed, answer.created_at, answer.finished_at
+        FROM sc.regrades AS g WHERE g.id = answer.regrade_id;
+        answer.changes := ARRAY(
+            SELECT ROW(c.result_id, r.user_id, c.before, c.after)::sc.score_change
+            FROM sc.regrade_changes AS c
+            JOIN sc.exam_results AS r ON r.id = c.result_id
+            WHERE c.regrade_id = answer.regrade_id
+            ORDER BY c.result_id
+            LIMIT 500);
+    END IF;
+    RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION sc_api.exam_regrade(bigint, bigint, text, text, bigint[], jsonb, boolean, boolean) IS
+    'Corrects keys or cancels questions and scores the results again. policy: rekey, best_of, full_credit, exclude, no_regrade; keys: {"question id": key}; dry_run shows what would change. Ranks and statistics follow with the next fold.';
+
+CREATE FUNCTION sc_api.exam_regrades(actor bigint, exam_id bigint, page int DEFAULT 1, per_page int DEFAULT 20)
+RETURNS SETOF sc_api.regrade
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    PERFORM sc.require_exam(actor, exam_id);
+    RETURN QUERY
+    SELECT g.id, g.exam_id, g.policy, g.question_ids, g.only_if_higher, g.reason, false, g.state, g.examined, g.changed,
+           g.created_at, g.finished_at, NULL::sc.score_change[]
+    FROM sc.regrades AS g
+    WHERE g.exam_id = exam_regrades.exam_id
+    ORDER BY g.id DESC
+    LIMIT exam_regrades.per_page OFFSET (exam_regrades.page - 1)::bigint * exam_regrades.per_page;
+    PERFORM sc_api.total((SELECT count(*) FROM sc.regrades AS g WHERE g.exam_id = exam_regrades.exam_id));
+END
+$$;
+COMMENT ON FUNCTION sc_api.exam_regrades(bigint, bigint, int, int) IS 'Corrections of an exam, newest first, without their changes.';
