@@ -77,6 +77,7 @@ SCHEMA_PARTS = \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
 	extension/schema/exam.sql \
+	extension/schema/result.sql \
 	extension/schema/catalog.sql \
 	extension/schema/triggers.sql
 

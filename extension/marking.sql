@@ -29,7 +29,7 @@ RETURNS SETOF sc_api.waiting_answer
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    PERFORM sc.require_exam(actor, exam_id);
+    PERFORM sc.read_exam(actor, exam_id);
     RETURN QUERY
     SELECT w.attempt_id, w.user_id, w.full_name, w.question_id, w.type, w.prompt, w.key, w.max_points, w.answer,
            w.points, w.comment, w.graded_at
@@ -89,11 +89,11 @@ BEGIN
     WHERE x.id = answer_grade.attempt_id
     FOR UPDATE OF x;
     IF NOT FOUND THEN
-        PERFORM sc_api.refuse(404, 'attempt_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
-    PERFORM sc.require_exam(actor, a.exam_id);
+    PERFORM sc.read_exam(actor, a.exam_id);
     IF a.state NOT IN ('submitted', 'graded') THEN
-        PERFORM sc_api.refuse(409, 'attempt_open', jsonb_build_object('state', a.state));
+        PERFORM sc_api.refuse(409, 'attempt_running', jsonb_build_object('state', a.state));
     END IF;
     IF a.is_frozen THEN
         PERFORM sc_api.refuse(409, 'exam_frozen');
@@ -103,7 +103,7 @@ BEGIN
     JOIN sc.exam_attempts AS x ON x.id = answer_grade.attempt_id AND eq.question_id = ANY (x.question_ids)
     WHERE eq.exam_id = a.exam_id AND eq.question_id = answer_grade.question_id;
     IF NOT FOUND THEN
-        PERFORM sc_api.refuse(404, 'question_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF _points IS NULL OR _points NOT BETWEEN 0 AND worth THEN
         PERFORM sc_api.invalid('points', 'out_of_range');

@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     SELECT e.id, e.is_frozen INTO exam FROM sc.exams AS e WHERE e.id = regrade_begin.exam_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        PERFORM sc_api.refuse(404, 'exam_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF exam.is_frozen THEN
         PERFORM sc_api.refuse(409, 'exam_frozen');
@@ -160,7 +160,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc.regrade_begin(bigint, text, bigint[], jsonb, boolean, text, bigint) IS
-    'corrects keys or treatments of questions of an exam and opens a regrade; question_ids NULL: no question changes, all results are rescored; keys: {"question id": key}; gives the regrade. Refusals: 404 exam_not_found, 409 exam_frozen, 422 question_not_in_exam, key_missing';
+    'corrects keys or treatments of questions of an exam and opens a regrade; question_ids NULL: no question changes, all results are rescored; keys: {"question id": key}; gives the regrade. Refusals: 404 not_found, 409 exam_frozen, 422 question_not_in_exam, key_missing';
 
 CREATE FUNCTION sc.regrade_step(regrade_id bigint, lim int DEFAULT 500)
 RETURNS int
@@ -174,7 +174,7 @@ DECLARE
 BEGIN
     SELECT * INTO g FROM sc.regrades AS x WHERE x.id = regrade_step.regrade_id FOR UPDATE;
     IF NOT FOUND THEN
-        PERFORM sc_api.refuse(404, 'regrade_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF g.state <> 'running' THEN
         RETURN 0;
@@ -297,7 +297,7 @@ AS $$
 DECLARE
     answer sc_api.regrade;
 BEGIN
-    PERFORM sc.require_exam(actor, exam_id);
+    PERFORM sc.own_exam(actor, exam_id);
     IF policy NOT IN ('rekey', 'best_of', 'full_credit', 'exclude', 'no_regrade') THEN
         PERFORM sc_api.invalid('policy', 'unknown_value');
     END IF;
@@ -349,7 +349,7 @@ RETURNS SETOF sc_api.regrade
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    PERFORM sc.require_exam(actor, exam_id);
+    PERFORM sc.read_exam(actor, exam_id);
     RETURN QUERY
     SELECT g.id, g.exam_id, g.policy, g.question_ids, g.only_if_higher, g.reason, false, g.state, g.examined, g.changed,
            g.created_at, g.finished_at, NULL::sc.score_change[]

@@ -249,7 +249,7 @@ load_head(int64 attempt_id)
 	ScRows		rows = sc_query(&Q_ATTEMPT, SC_INT8(attempt_id));
 
 	if (rows.count == 0)
-		sc_refuse(404, "attempt_not_found", NULL);
+		sc_refuse(404, "not_found", NULL);
 	head.exam_id = sc_get_int8(&rows, 0, 1);
 	head.user_id = sc_get_int8(&rows, 0, 2);
 	head.submitted_at = sc_get_timestamptz(&rows, 0, 3);
@@ -568,7 +568,7 @@ settle_counts(const AttemptHead *head)
 /*
  * Score an attempt and store the result.
  *
- * Gives true when the stored result changed.  Raises 404 attempt_not_found.
+ * Gives true when the stored result changed.  Raises 404 not_found.
  * The caller decides whether the attempt may be scored at all.
  */
 bool

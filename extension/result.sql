@@ -155,7 +155,7 @@ BEGIN
     END IF;
     own := r.user_id = result_document.actor OR NOT sc.sees_results(result_document.actor, r.exam_id, r.user_id);
     sees_ranks := NOT own OR (r.results_published_at IS NOT NULL
-                              AND (r.attempt_id IS NULL OR sc.review_allows(r.attempt_id, 'rank')));
+                              AND (r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'rank')));
 
     d.result_id := r.id;
     d.exam_id := r.exam_id;
@@ -193,7 +193,7 @@ RETURNS boolean
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RETURN sc.manages_exam(sees_results.actor, sees_results.exam_id)
+    RETURN sc.is_exam_staff(sees_results.actor, sees_results.exam_id)
         OR sc.can(sees_results.actor, 'reports.read')
         OR sc.is_coach_of(sees_results.actor, sees_results.student_id);
 END
@@ -211,22 +211,22 @@ DECLARE
 BEGIN
     SELECT x.user_id, x.exam_id, x.state INTO a FROM sc.exam_attempts AS x WHERE x.id = attempt_result.attempt_id;
     IF NOT FOUND THEN
-        PERFORM sc_api.refuse(404, 'attempt_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF NOT sc.sees_results(actor, a.exam_id, a.user_id) THEN
         IF a.user_id <> actor AND NOT sc.is_guardian_of(actor, a.user_id) THEN
-            PERFORM sc_api.refuse(404, 'attempt_not_found');
+            PERFORM sc_api.refuse(404, 'not_found');
         END IF;
         IF a.state IN ('not_started', 'in_progress', 'overdue') THEN
-            PERFORM sc_api.refuse(409, 'attempt_open', jsonb_build_object('state', a.state));
+            PERFORM sc_api.refuse(409, 'attempt_running', jsonb_build_object('state', a.state));
         END IF;
-        IF NOT sc.review_allows(attempt_result.attempt_id, 'marks') THEN
+        IF NOT sc.review_allows(a.exam_id, attempt_result.attempt_id, 'marks') THEN
             PERFORM sc_api.refuse(403, 'result_not_released');
         END IF;
     END IF;
     SELECT r.id INTO result FROM sc.exam_results AS r WHERE r.attempt_id = attempt_result.attempt_id;
     IF result IS NULL THEN
-        PERFORM sc_api.refuse(404, 'result_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     RETURN sc.result_document(result, actor);
 END
@@ -279,13 +279,13 @@ DECLARE
     all_of_them boolean;
 BEGIN
     IF NOT EXISTS (SELECT FROM sc.exams AS e WHERE e.id = _exam_id AND e.is_active) THEN
-        PERFORM sc_api.refuse(404, 'exam_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF sort NOT IN ('rank', 'name', 'submitted_at') THEN
         PERFORM sc_api.invalid('sort', 'unknown_value');
         PERFORM sc_api.check_valid();
     END IF;
-    all_of_them := sc.manages_exam(actor, _exam_id) OR sc.can(actor, 'reports.read');
+    all_of_them := sc.is_exam_staff(actor, _exam_id) OR sc.can(actor, 'reports.read');
     IF NOT all_of_them AND NOT sc.can(actor, 'students.coach') THEN
         PERFORM sc_api.refuse(403, 'forbidden');
     END IF;
@@ -345,11 +345,11 @@ BEGIN
         SELECT s.* FROM sc.standing(r.exam_id, r.rank_key) AS s
         WHERE NOT as_student
            OR (e.results_published_at IS NOT NULL AND s.cohort >= 5
-               AND (r.attempt_id IS NULL OR sc.review_allows(r.attempt_id, 'rank')))
+               AND (r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'rank')))
     ) AS t ON r.folded
     WHERE r.user_id = results_of.student AND r.counts
       AND (results_of.exam_type IS NULL OR e.exam_type = results_of.exam_type)
-      AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.attempt_id, 'marks'))
+      AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))
     ORDER BY r.submitted_at DESC, r.id DESC
     LIMIT results_of.per_page OFFSET (results_of.page - 1)::bigint * results_of.per_page;
 
@@ -359,7 +359,7 @@ BEGIN
         JOIN sc.exams AS e ON e.id = r.exam_id
         WHERE r.user_id = results_of.student AND r.counts
           AND (results_of.exam_type IS NULL OR e.exam_type = results_of.exam_type)
-          AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.attempt_id, 'marks'))));
+          AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))));
 END
 $$;
 COMMENT ON FUNCTION sc.results_of(bigint, bigint, text, int, int) IS
@@ -386,7 +386,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     IF NOT sc.may_see_student(actor, user_id) THEN
-        PERFORM sc_api.refuse(404, 'user_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     RETURN QUERY SELECT * FROM sc.results_of(user_id, actor, exam_type, page, per_page);
 END

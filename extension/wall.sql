@@ -74,9 +74,9 @@ LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM sc.exams AS e WHERE e.id = exam_result_list.exam_id AND e.is_active) THEN
-        PERFORM sc_api.refuse(404, 'exam_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
-    IF NOT (sc.manages_exam(actor, exam_result_list.exam_id) OR sc.can(actor, 'reports.read')) THEN
+    IF NOT (sc.is_exam_staff(actor, exam_result_list.exam_id) OR sc.can(actor, 'reports.read')) THEN
         PERFORM sc_api.refuse(403, 'forbidden');
     END IF;
     RETURN QUERY SELECT * FROM sc.result_list(exam_result_list.exam_id, exam_result_list.group_id);
@@ -84,27 +84,6 @@ END
 $$;
 COMMENT ON FUNCTION sc_api.exam_result_list(bigint, bigint, bigint) IS
     'The result list as it hangs on the wall: per class counts and net per test, estimated scores, ranks.';
-
-CREATE FUNCTION sc.csv_cell(value text)
-RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-BEGIN
-    IF value IS NULL THEN
-        RETURN '';
-    END IF;
-    -- a cell that a spreadsheet would take for a formula is made text; a plain number is not one
-    IF value ~ '^[=+@\t\r-]' AND value !~ '^-?[0-9]+([.,][0-9]+)?$' THEN
-        value := '''' || value;
-    END IF;
-    IF value ~ '[";\r\n]' THEN
-        value := '"' || replace(value, '"', '""') || '"';
-    END IF;
-    RETURN value;
-END
-$$;
-COMMENT ON FUNCTION sc.csv_cell(text) IS
-    'a cell of a CSV file with semicolons, quoted where it must be and safe from being read as a formula';
 
 CREATE FUNCTION sc_api.exam_result_list_csv(actor bigint, exam_id bigint, group_id bigint DEFAULT NULL)
 RETURNS text
@@ -124,7 +103,7 @@ BEGIN
     FROM sc.exam_results AS r, jsonb_object_keys(r.scores) AS k
     WHERE r.exam_id = exam_result_list_csv.exam_id AND r.counts;
 
-    SELECT string_agg(sc.csv_cell(c.cell), ';' ORDER BY c.place) INTO head
+    SELECT string_agg(sc.csv_field(c.cell), ';' ORDER BY c.place) INTO head
     FROM (
         SELECT x.cell, x.place FROM unnest(ARRAY['Sınıf', 'Öğrenci No', 'Ad Soyad']) WITH ORDINALITY AS x(cell, place)
         UNION ALL
@@ -141,7 +120,7 @@ BEGIN
     ) AS c;
 
     SELECT string_agg(concat_ws(';',
-               sc.csv_cell(w.group_name), sc.csv_cell(w.student_no), sc.csv_cell(w.full_name),
+               sc.csv_field(w.group_name), sc.csv_field(w.student_no), sc.csv_field(w.full_name),
                (SELECT string_agg(concat_ws(';', coalesce(t.correct::text, ''), coalesce(t.wrong::text, ''),
                                             coalesce(t.blank::text, ''), coalesce(replace(t.net::text, '.', ','), '')),
                                   ';' ORDER BY x.place)
@@ -270,7 +249,7 @@ BEGIN
         FROM sc.exam_results AS r
         JOIN sc.exams AS e ON e.id = r.exam_id
         WHERE r.user_id = student AND r.counts AND e.exam_type = exam_analysis.exam_type
-          AND (NOT released_only OR r.attempt_id IS NULL OR sc.review_allows(r.attempt_id, 'marks'))
+          AND (NOT released_only OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))
         ORDER BY r.submitted_at DESC, r.id DESC);
     a.user_id := student;
     a.exam_type := exam_analysis.exam_type;
@@ -309,7 +288,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     IF NOT sc.may_see_student(actor, user_id) THEN
-        PERFORM sc_api.refuse(404, 'user_not_found');
+        PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF last NOT BETWEEN 1 AND 50 THEN
         PERFORM sc_api.invalid('last', 'out_of_range');

@@ -14,7 +14,7 @@ INSERT INTO sc.score_tables (score_type, year, exam_type, base, max_score, coeff
      '{"Matematik": 3, "Türk Dili ve Edebiyatı": 3, "Tarih-1": 2.8, "Coğrafya-1": 3.3333}',
      '[{"any": [{"test": "Matematik", "min_net": 0.5}]}, {"any": [{"test": "Türk Dili ve Edebiyatı-Sosyal Bilimler-1", "min_net": 0.5}]}]', 'TYT', 0.4),
     ('SÖZ', 2025, 'AYT', 100, 500,
-     '{"Türk Dili ve Edebiyatı": 3, "Tarih-1": 2.8, "Coğrafya-1": 3.3333, "Tarih-2": 2.9091, "Coğrafya-2": 2.9091, "Felsefe Grubu": 3, "Din Kültürü": 3.3333}',
+     '{"Türk Dili ve Edebiyatı": 3, "Tarih-1": 2.8, "Coğrafya-1": 3.3333, "Tarih-2": 2.9091, "Coğrafya-2": 2.9091, "Felsefe Grubu": 3, "Din Kültürü": 3.3333, "Felsefe Grubu (ek)": 3.3333}',
      '[{"any": [{"test": "Türk Dili ve Edebiyatı-Sosyal Bilimler-1", "min_net": 0.5}]}, {"any": [{"test": "Sosyal Bilimler-2", "min_net": 0.5}]}]', 'TYT', 0.4),
     ('DİL', 2025, 'YDT', 100, 500,
      '{"Yabancı Dil": 3}',
@@ -23,3 +23,23 @@ INSERT INTO sc.score_tables (score_type, year, exam_type, base, max_score, coeff
      '{"Türkçe": 5.9259, "Matematik": 5.9259, "Fen Bilimleri": 5.9259, "T.C. İnkılap": 1.4815, "Din Kültürü": 1.4815, "Yabancı Dil": 1.4815}',
      '[]', NULL, NULL)
 ON CONFLICT DO NOTHING;
+
+INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr) VALUES
+    ('result_not_released', 403, 'The result is not released yet', 'Sonuç henüz açıklanmadı', 'It opens as the exam''s review policy says.', 'Sınavın inceleme kurallarına göre açılacak.'),
+    ('exam_frozen', 409, 'The results of this exam are frozen', 'Bu sınavın sonuçları kesinleşti', NULL, NULL),
+    ('question_not_in_exam', 422, 'A question is not in this exam', 'Sınavda bulunmayan soru', 'Not in this exam: {question_ids}.', 'Sınavda bulunmayanlar: {question_ids}.'),
+    ('key_missing', 422, 'A key is missing', 'Yanıt anahtarı eksik', 'No key was given for: {question_ids}.', 'Anahtarı verilmeyenler: {question_ids}.'),
+    ('sum_differs', 422, 'The criteria do not add up to the mark', 'Ölçütlerin toplamı puana eşit değil', NULL, NULL)
+ON CONFLICT DO NOTHING;
+
+PERFORM sc.route(1100, 'GET', '/attempts/{attempt_id}/result', 'sc_api.attempt_result', 'user', '{"tag": "results", "summary": "Result of an attempt"}');
+PERFORM sc.route(1101, 'GET', '/exams/{exam_id}/results', 'sc_api.exam_results', 'user', '{"tag": "results", "summary": "Results of an exam"}');
+PERFORM sc.route(1102, 'GET', '/users/me/results', 'sc_api.my_results', 'user', '{"tag": "results", "summary": "My results"}');
+PERFORM sc.route(1103, 'GET', '/users/{user_id}/results', 'sc_api.user_results', 'user', '{"tag": "results", "summary": "Results of a student"}');
+PERFORM sc.route(1104, 'GET', '/exams/{exam_id}/result-list', 'sc_api.exam_result_list', 'user', '{"tag": "results", "summary": "Result list for the wall", "lane": "slow", "cost": "cpu"}');
+PERFORM sc.route(1105, 'GET', '/exams/{exam_id}/result-list.csv', 'sc_api.exam_result_list_csv', 'user', '{"tag": "results", "summary": "Result list as CSV", "lane": "slow", "cost": "cpu", "produces": "text/csv; charset=utf-8"}');
+PERFORM sc.route(1106, 'GET', '/users/{user_id}/exam-analysis', 'sc_api.user_exam_analysis', 'user', '{"tag": "results", "summary": "A student over many exams", "lane": "slow", "cost": "cpu"}');
+PERFORM sc.route(1107, 'POST', '/exams/{exam_id}/regrade', 'sc_api.exam_regrade', 'exams.own', '{"tag": "results", "summary": "Correct keys and score again", "lane": "slow", "cost": "cpu"}');
+PERFORM sc.route(1108, 'GET', '/exams/{exam_id}/regrades', 'sc_api.exam_regrades', 'exams.own', '{"tag": "results", "summary": "Corrections of an exam"}');
+PERFORM sc.route(1109, 'GET', '/exams/{exam_id}/grading', 'sc_api.exam_grading', 'exams.own', '{"tag": "results", "summary": "Answers that wait for a mark"}');
+PERFORM sc.route(1110, 'PUT', '/attempts/{attempt_id}/answers/{question_id}/grade', 'sc_api.answer_grade', 'exams.own', '{"tag": "results", "summary": "Mark an answer by hand"}');
