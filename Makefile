@@ -27,6 +27,8 @@ OBJS = \
 	extension/gift_write.o \
 	extension/question.o \
 	extension/source.o \
+	extension/score.o \
+	extension/result.o \
 	extension/password.o \
 	extension/token.o \
 	extension/student_coach.o \
@@ -62,6 +64,12 @@ SQL_PARTS = \
 	extension/touch.sql \
 	extension/dispatch.sql \
 	extension/openapi.sql \
+	extension/score.sql \
+	extension/rank.sql \
+	extension/regrade.sql \
+	extension/result.sql \
+	extension/marking.sql \
+	extension/wall.sql \
 	extension/session.sql \
 	extension/auth.sql \
 	extension/user.sql \
