@@ -98,7 +98,8 @@ SQL_BUILT = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(SQL_BUILT)
 
 REGRESS = \
-	setup
+	setup \
+	dispatch
 
 ISOLATION = \
 	setup

@@ -65,6 +65,7 @@ void
 dispatch_fail(Call *call, int status, const char *code, const char *params)
 {
 	call->problem = (ScProblem) {.status = status,.code = code,.params = params,.fields = call->field_errors};
+	call->headers = NIL;
 	call->undo = true;
 }
 
@@ -185,6 +186,7 @@ handle_error(Call *call, ErrorData *edata)
 	if (call->problem.fields == NIL && call->problem.status == 422 &&
 		strcmp(call->problem.code, "invalid_fields") == 0)
 		call->problem.fields = call->field_errors;
+	call->headers = NIL;
 	if (call->problem.status == 503)
 		dispatch_add_header(call, "Retry-After", "1");
 	if (call->problem.status == 500)
