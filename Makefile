@@ -42,11 +42,15 @@ OBJS = \
 	extension/dispatch.o \
 	extension/dispatch_auth.o \
 	extension/dispatch_bind.o \
-	extension/dispatch_match.o \
 	extension/dispatch_once.o \
 	extension/dispatch_reply.o \
 	extension/dispatch_route.o \
-	extension/dispatch_upload.o
+	extension/dispatch_upload.o \
+	extension/order.o \
+	extension/exam.o \
+	extension/start.o \
+	extension/attempt.o \
+	extension/answer.o
 
 # Types and functions, in the order in which they need each other.
 SQL_PARTS = \
@@ -64,6 +68,10 @@ SQL_PARTS = \
 	extension/token.sql \
 	extension/touch.sql \
 	extension/dispatch.sql \
+	extension/order.sql \
+	extension/exam.sql \
+	extension/assembly.sql \
+	extension/attempt.sql \
 	extension/openapi.sql \
 	extension/score.sql \
 	extension/rank.sql \
@@ -86,6 +94,7 @@ SCHEMA_PARTS = \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
 	extension/schema/exam.sql \
+	extension/schema/exam_routes.sql \
 	extension/schema/result.sql \
 	extension/schema/catalog.sql \
 	extension/schema/triggers.sql
@@ -99,7 +108,7 @@ DATA_built = $(SQL_BUILT)
 
 REGRESS = \
 	setup \
-	dispatch
+	attempt
 
 ISOLATION = \
 	setup

@@ -104,6 +104,7 @@ CREATE TABLE IF NOT EXISTS sc.exams (
     shuffle_options boolean NOT NULL DEFAULT false,
     password_hash text,
     pass_mark numeric(6, 2),
+    is_open_to_all boolean NOT NULL DEFAULT false,
     review_policy jsonb NOT NULL DEFAULT '{"during": [], "after": ["marks"], "open": ["marks"], "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}',
     is_published boolean NOT NULL DEFAULT false,
     published_at timestamptz,
@@ -137,6 +138,7 @@ COMMENT ON COLUMN sc.exams.shuffle_questions IS 'order of questions within a sec
 COMMENT ON COLUMN sc.exams.shuffle_options IS 'order of options differs per attempt';
 COMMENT ON COLUMN sc.exams.password_hash IS 'asked at the start; NULL = none';
 COMMENT ON COLUMN sc.exams.pass_mark IS 'percent of the points';
+COMMENT ON COLUMN sc.exams.is_open_to_all IS 'every student may sit it, whoever is listed as audience';
 COMMENT ON COLUMN sc.exams.review_policy IS 'what the student sees in each phase';
 COMMENT ON COLUMN sc.exams.is_published IS 'students can see it';
 COMMENT ON COLUMN sc.exams.published_at IS 'when it was published';
@@ -277,6 +279,8 @@ CREATE TABLE IF NOT EXISTS sc.exam_attempts (
     finished_at timestamptz,
     finish_reason text CHECK (finish_reason IN ('student', 'deadline', 'staff', 'abandoned')),
     late_ms int NOT NULL DEFAULT 0,
+    extra_seconds int NOT NULL DEFAULT 0 CHECK (extra_seconds >= 0),
+    needs_scoring boolean NOT NULL DEFAULT false,
     last_seen_at timestamptz,
     token_hash bytea,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -301,13 +305,16 @@ COMMENT ON COLUMN sc.exam_attempts.submitted_at IS 'when it was handed in';
 COMMENT ON COLUMN sc.exam_attempts.finished_at IS 'end of the work: hand-in, or the deadline when it was closed by the sweep';
 COMMENT ON COLUMN sc.exam_attempts.finish_reason IS 'what ended it';
 COMMENT ON COLUMN sc.exam_attempts.late_ms IS 'largest lateness of an accepted answer';
-COMMENT ON COLUMN sc.exam_attempts.last_seen_at IS 'last call that wrote';
+COMMENT ON COLUMN sc.exam_attempts.extra_seconds IS 'given to everybody who was writing, for an outage; lengthens the time limit';
+COMMENT ON COLUMN sc.exam_attempts.needs_scoring IS 'handed in, but scoring failed: it is tried again';
+COMMENT ON COLUMN sc.exam_attempts.last_seen_at IS 'start or hand-in; saves are seen in the answers';
 COMMENT ON COLUMN sc.exam_attempts.token_hash IS 'SHA-256 of the attempt token; NULL = none given';
 COMMENT ON COLUMN sc.exam_attempts.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.exam_attempts.updated_at IS 'when the row last changed';
 CREATE UNIQUE INDEX IF NOT EXISTS exam_attempts_one_open_per_student ON sc.exam_attempts (exam_id, user_id) WHERE state IN ('not_started', 'in_progress', 'overdue');
 CREATE INDEX IF NOT EXISTS idx_exam_attempts_deadline ON sc.exam_attempts (deadline_at) WHERE state IN ('in_progress', 'overdue');
 CREATE INDEX IF NOT EXISTS idx_exam_attempts_user ON sc.exam_attempts (user_id, exam_id);
+CREATE INDEX IF NOT EXISTS idx_exam_attempts_unscored ON sc.exam_attempts (id) WHERE needs_scoring;
 CREATE UNIQUE INDEX IF NOT EXISTS exam_attempts_token ON sc.exam_attempts (token_hash) WHERE token_hash IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS sc.attempt_answers (
