@@ -42,6 +42,7 @@ OBJS = \
 	extension/dispatch.o \
 	extension/dispatch_auth.o \
 	extension/dispatch_bind.o \
+	extension/dispatch_match.o \
 	extension/dispatch_once.o \
 	extension/dispatch_reply.o \
 	extension/dispatch_route.o \
@@ -108,6 +109,7 @@ DATA_built = $(SQL_BUILT)
 
 REGRESS = \
 	setup \
+	dispatch \
 	attempt
 
 ISOLATION = \

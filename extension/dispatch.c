@@ -65,6 +65,7 @@ void
 dispatch_fail(Call *call, int status, const char *code, const char *params)
 {
 	call->problem = (ScProblem) {.status = status,.code = code,.params = params,.fields = call->field_errors};
+	call->headers = NIL;
 	call->undo = true;
 }
 
@@ -117,6 +118,8 @@ work(Call *call)
 	if (!dispatch_take_upload(call))
 		return;
 	if (!dispatch_bind(call))
+		return;
+	if (!dispatch_precondition(call))
 		return;
 	if (call->route->idempotency && !dispatch_replay(call))
 		return;
@@ -183,6 +186,7 @@ handle_error(Call *call, ErrorData *edata)
 	if (call->problem.fields == NIL && call->problem.status == 422 &&
 		strcmp(call->problem.code, "invalid_fields") == 0)
 		call->problem.fields = call->field_errors;
+	call->headers = NIL;
 	if (call->problem.status == 503)
 		dispatch_add_header(call, "Retry-After", "1");
 	if (call->problem.status == 500)
@@ -391,6 +395,27 @@ path_of_array(ArrayType *array, int *n)
 	return path;
 }
 
+/*
+ * The row type of dispatch's result, looked up once: to build it for each call
+ * would cost a twentieth of the call.
+ */
+static TupleDesc
+answer_desc(FunctionCallInfo fcinfo)
+{
+	static TupleDesc desc = NULL;
+	MemoryContext caller;
+	TupleDesc	found;
+
+	if (desc != NULL)
+		return desc;
+	if (get_call_result_type(fcinfo, NULL, &found) != TYPEFUNC_COMPOSITE || found->natts != OUT_COLUMNS)
+		elog(ERROR, "dispatch called where no row is expected");
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	desc = BlessTupleDesc(CreateTupleDescCopy(found));
+	MemoryContextSwitchTo(caller);
+	return desc;
+}
+
 PG_FUNCTION_INFO_V1(sc_api_dispatch);
 PGDLLEXPORT Datum
 sc_api_dispatch(PG_FUNCTION_ARGS)
@@ -398,10 +423,7 @@ sc_api_dispatch(PG_FUNCTION_ARGS)
 	Input		in = {.anonymous = PG_ARGISNULL(1)};
 	Datum		values[OUT_COLUMNS];
 	bool		nulls[OUT_COLUMNS];
-	TupleDesc	desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "dispatch called where no row is expected");
 	if (!in.anonymous)
 		in.actor = PG_GETARG_INT64(1);
 	if (!PG_ARGISNULL(2))
@@ -422,7 +444,7 @@ sc_api_dispatch(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(7))
 		in.ctx = PG_GETARG_JSONB_P(7);
 	(void) serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(answer_desc(fcinfo), values, nulls)));
 }
 
 /* dispatch_many */

@@ -148,6 +148,9 @@ extern void dispatch_add_header(Call *call, const char *name, const char *value)
 extern bool dispatch_replay(Call *call);
 extern void dispatch_remember(Call *call);
 
+/* dispatch_match.c */
+extern bool dispatch_precondition(Call *call);
+
 /* dispatch_upload.c */
 extern bool dispatch_take_upload(Call *call);
 extern void dispatch_open_upload(const pg_uuid_t *id, int64 limit);

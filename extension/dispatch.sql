@@ -173,7 +173,7 @@ BEGIN
     END;
     IF fault IS NULL THEN
         FOR name IN SELECT m[1] FROM regexp_matches(path, '\{([^}]*)\}', 'g') AS m LOOP
-            IF NOT (name = ANY (proc.proargnames) OR '_' || name = ANY (proc.proargnames)) THEN
+            IF NOT coalesce(ARRAY[name, '_' || name] && proc.proargnames, false) THEN
                 fault := 'handler ' || handler || ' has no parameter for {' || name || '}';
             END IF;
         END LOOP;

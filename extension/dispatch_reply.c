@@ -270,11 +270,7 @@ run_reply(Call *call, Datum value)
 	}
 	initStringInfo(&out);
 	if (!nulls[2])
-	{
-		Jsonb	   *body = DatumGetJsonbP(values[2]);
-
-		JsonbToCString(&out, &body->root, VARSIZE(body));
-	}
+		sc_json_jsonb(&out, DatumGetJsonbP(values[2]));
 	if (!nulls[1])
 	{
 		call->problem = (ScProblem) {

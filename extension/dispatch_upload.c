@@ -58,12 +58,6 @@ dispatch_open_upload(const pg_uuid_t *id, int64 limit)
 	MemoryContextSwitchTo(caller);
 }
 
-static bool
-is_open(const pg_uuid_t *id)
-{
-	return upload.open && memcmp(&upload.id, id, sizeof(pg_uuid_t)) == 0;
-}
-
 PG_FUNCTION_INFO_V1(sc_api_upload_chunk);
 PGDLLEXPORT Datum
 sc_api_upload_chunk(PG_FUNCTION_ARGS)
@@ -72,7 +66,7 @@ sc_api_upload_chunk(PG_FUNCTION_ARGS)
 	int			seq = PG_GETARG_INT32(1);
 	bytea	   *data = PG_GETARG_BYTEA_PP(2);
 
-	if (!is_open(id))
+	if (!upload.open || memcmp(&upload.id, id, sizeof(pg_uuid_t)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no such upload in this transaction")));
@@ -96,15 +90,13 @@ bool
 dispatch_take_upload(Call *call)
 {
 	const char *name = dispatch_ctx(call, "upload");
-	pg_uuid_t  *id;
 	const char *body;
 	int			len;
 
 	if (name == NULL)
 		return true;
-	call->binding = -1;
-	id = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(name)));
-	if (!is_open(id))
+	if (!upload.open ||
+		strcmp(name, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&upload.id)))) != 0)
 	{
 		dispatch_fail(call, 400, "no_such_upload", NULL);
 		return false;

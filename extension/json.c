@@ -384,6 +384,60 @@ sc_json_cstring(StringInfo out, const char *s)
 	sc_json_string(out, s, strlen(s));
 }
 
+static void
+write_jsonb_scalar(StringInfo out, const JsonbValue *v)
+{
+	switch (v->type)
+	{
+		case jbvString:
+			sc_json_string(out, v->val.string.val, v->val.string.len);
+			break;
+		case jbvNumeric:
+			appendStringInfoString(out, DatumGetCString(DirectFunctionCall1(numeric_out,
+																			NumericGetDatum(v->val.numeric))));
+			break;
+		case jbvBool:
+			appendStringInfoString(out, v->val.boolean ? "true" : "false");
+			break;
+		default:
+			appendBinaryStringInfo(out, "null", 4);
+			break;
+	}
+}
+
+/* Append a jsonb without the blanks that its output function puts in. */
+void
+sc_json_jsonb(StringInfo out, Jsonb *jsonb)
+{
+	JsonbIterator *it = JsonbIteratorInit(&jsonb->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	bool		first = true;
+	bool		scalar = JB_ROOT_IS_SCALAR(jsonb);
+
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		bool		opens = token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!first && (opens || token == WJB_KEY || token == WJB_ELEM))
+			appendStringInfoChar(out, ',');
+		first = opens || token == WJB_KEY;
+		if (token == WJB_BEGIN_OBJECT)
+			appendStringInfoChar(out, '{');
+		else if (token == WJB_END_OBJECT)
+			appendStringInfoChar(out, '}');
+		else if (token == WJB_BEGIN_ARRAY && !scalar)
+			appendStringInfoChar(out, '[');
+		else if (token == WJB_END_ARRAY && !scalar)
+			appendStringInfoChar(out, ']');
+		else if (token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM)
+			write_jsonb_scalar(out, &v);
+		if (token == WJB_KEY)
+			appendStringInfoChar(out, ':');
+	}
+}
+
 static WriteKind
 kind_of(Oid type, Writer *writer)
 {
@@ -780,12 +834,8 @@ write_with(StringInfo out, Datum value, Writer *writer)
 				break;
 			}
 		case WRITE_JSONB:
-			{
-				Jsonb	   *jsonb = DatumGetJsonbP(value);
-
-				JsonbToCString(out, &jsonb->root, VARSIZE(jsonb));
-				break;
-			}
+			sc_json_jsonb(out, DatumGetJsonbP(value));
+			break;
 		case WRITE_ARRAY:
 			write_array(out, value, writer);
 			break;

@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -84,6 +85,7 @@ typedef struct ScJsonDoc
 extern bool sc_json_parse(ScJsonDoc *doc, const char *text, int len);
 extern void sc_json_string(StringInfo out, const char *s, int len);
 extern void sc_json_cstring(StringInfo out, const char *s);
+extern void sc_json_jsonb(StringInfo out, Jsonb *jsonb);
 extern void sc_json_datum(StringInfo out, Datum value, Oid type);
 extern void sc_json_row(StringInfo out, TupleDesc desc, const Datum *values, const bool *nulls);
 
