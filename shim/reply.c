@@ -49,7 +49,7 @@ static const struct Words
 	{"This address does not accept bodies of this content type.", "Bu adres bu içerik türünü kabul etmiyor."}},
 	{"token_required",
 		{"Log-in required", "Oturum açmalısınız"},
-	{"Send an access token: Authorization: Bearer �35�", "Bir erişim jetonu gönderin: Authorization: Bearer �35�"}},
+	{"Send an access token: Authorization: Bearer TOKEN", "Bir erişim jetonu gönderin: Authorization: Bearer TOKEN"}},
 	{"token_invalid",
 		{"Invalid token", "Geçersiz jeton"},
 	{"The access token is not one of ours.", "Erişim jetonu bize ait değil."}},
