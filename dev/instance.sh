@@ -233,7 +233,8 @@ database_prepare() {
     sql -c 'SET client_min_messages = warning' -c 'BEGIN' \
         -c 'DROP EXTENSION IF EXISTS student_coach CASCADE' \
         -c 'CREATE EXTENSION student_coach' \
-        -c 'SELECT sc.install()' -c 'COMMIT' >/dev/null
+        -c 'SELECT sc.install()' -c 'COMMIT' >/dev/null ||
+        die "the database in $VAR does not fit this build; nothing was changed in it"
     echo "$built" >"$VAR/extension.sha256"
     CHANGED=1
 }
