@@ -38,15 +38,18 @@ typedef_names() {
         int8 int16 int32 int64 uint8 uint16 uint32 uint64 socklen_t
 } | sort -u >"$work/typedefs"
 
+# The indenter keeps the byte 0x80 for itself and would turn it into something
+# else, which ends a UTF-8 … or “: it passes as 0x01.
 bad=0
 for f in "$@"; do
+    perl -pe 's/\x80/\x01/g' "$f" >"$work/in"
     pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp -lpl -nip -npro \
-        -sac -tpg -ts4 -U"$work/typedefs" <"$f" >"$work/out" 2>"$work/err" ||
+        -sac -tpg -ts4 -U"$work/typedefs" <"$work/in" >"$work/out" 2>"$work/err" ||
         { cat "$work/err" >&2; bad=1; continue; }
     # What pgindent mends after the indenter: names after a closing brace, the
     # star of a function's return type, the space before a designator.
     perl -pi -e 's/^\}\t+(\w+(?:\[\w+\])?;)/} $1/; s/^\}\t+(?=\w+ = )/} /;
-        s/^([A-Za-z_]\S*(?: \S+)*)[ \t]+\*$/$1 */; s/(?<=,)(?=\.[a-z_]\w* = )/ /g' "$work/out"
+        s/^([A-Za-z_]\S*(?: \S+)*)[ \t]+\*$/$1 */; s/(?<=,)(?=\.[a-z_]\w* = )/ /g; s/\x01/\x80/g' "$work/out"
     if cmp -s "$f" "$work/out"; then
         continue
     fi

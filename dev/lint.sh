@@ -45,7 +45,7 @@ lint_cppcheck() {
     mapfile -t files < <(tracked '*.c')
     cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
         --suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck --suppress=unknownMacro \
-        --suppress=uninitvar --suppress=ctunullpointer --max-configs=4 -I. -j2 "${files[@]}"
+        --suppress=uninitvar --suppress=legacyUninitvar --suppress=ctunullpointer --max-configs=4 -I. -j2 "${files[@]}"
 }
 
 # Handlers that share a transaction see one now(); what means "at this moment"
@@ -75,6 +75,14 @@ lint_leftovers() {
     ! git grep -nIE "\\b($word)\\b" -- . ':!bench/RESULTS.md' ':!expected'
 }
 
+lint_utf8() {
+    local f bad=0
+    while IFS= read -r f; do
+        iconv -f UTF-8 -t UTF-8 "$f" >/dev/null 2>&1 || { echo "$f is not UTF-8"; bad=1; }
+    done < <(tracked)
+    return "$bad"
+}
+
 lint_python() {
     local files
     mapfile -t files < <(tracked '*.py')
@@ -102,5 +110,6 @@ check now lint_now
 check file-length lint_length
 check function-length lint_functions
 check leftovers lint_leftovers
+check utf-8 lint_utf8
 check python lint_python
 exit $bad

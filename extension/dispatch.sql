@@ -221,7 +221,9 @@ BEGIN
         rate = excluded.rate, auth = excluded.auth, query = excluded.query, content_type = excluded.content_type,
         max_body = excluded.max_body, response = excluded.response, produces = excluded.produces,
         idempotent = excluded.idempotent, idempotency = excluded.idempotency, replica = excluded.replica,
-        tag = excluded.tag, summary = excluded.summary;
+        tag = excluded.tag, summary = excluded.summary
+    -- install() runs again at every update: what did not change is not written.
+    WHERE to_jsonb(r) - '{created_at,updated_at}'::text[] <> to_jsonb(excluded) - '{created_at,updated_at}'::text[];
 END
 $$;
 COMMENT ON FUNCTION sc.route(int, text, text, text, text, jsonb) IS
