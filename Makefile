@@ -169,22 +169,30 @@ DAEMON_SRCS = \
 	daemon/net.c \
 	daemon/pgconn.c \
 	daemon/pglisten.c \
-	daemon/pgpool.c
+	daemon/pgpool.c \
+	daemon/pgsession.c \
+	daemon/redis.c
 SHIM_SRCS = \
 	shim/cache.c \
+	shim/deliver.c \
+	shim/epoch.c \
 	shim/event.c \
 	shim/gate.c \
 	shim/intake.c \
 	shim/main.c \
 	shim/page.c \
+	shim/ratelimit.c \
 	shim/reload.c \
 	shim/reply.c \
 	shim/request.c \
 	shim/route.c \
-	shim/server.c
+	shim/scripts.c \
+	shim/server.c \
+	shim/stats.c \
+	shim/upload.c
 
 DAEMON_DIR = build/obj$(if $(SANITIZE),-san)
-DAEMON_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED -O2 -g -Wall -Wextra -Werror \
+DAEMON_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED -DCOACH_VERSION='"$(EXTVERSION)"' -O2 -g -Wall -Wextra -Werror \
 	-I. -I$(shell $(PG_CONFIG) --includedir) \
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer)
 DAEMON_LIBS = -lmicrohttpd -lpq -lhiredis -lcrypto -lpthread

@@ -65,7 +65,7 @@ enum
 struct LoopChore
 {
 	LoopChore  *next;
-	int			order;			/* LOOP_COLLECT, … */
+	int			order;			/* LOOP_COLLECT, ... */
 	int			(*fn) (LoopChore *self);
 	void	   *data;
 };

@@ -80,8 +80,8 @@ joblist_pop(JobList *list)
 
 /* ---- rows ---- */
 
-static PgRows *
-rows_new(PGresult *result)
+PgRows *
+pg_rows_new(PGresult *result)
 {
 	PgRows	   *rows = mem_alloc(sizeof(PgRows));
 
@@ -188,6 +188,8 @@ lose(PgConn *c, const char *why)
 	disconnect(c);
 	loop_timer_set(c->loop, &c->timer,
 				   pause / 2 + (int) loop_random(c->loop, (uint32_t) pause));
+	if (c->options.on_change != NULL)
+		c->options.on_change(c);
 }
 
 static void
@@ -200,6 +202,8 @@ up(PgConn *c)
 	loop_timer_clear(c->loop, &c->timer);
 	c->recycle_ms = loop_now_ms(c->loop) + RECYCLE_MS
 		+ loop_random(c->loop, RECYCLE_MS / 2);
+	if (c->options.on_change != NULL)
+		c->options.on_change(c);
 }
 
 /* Connected: enter pipeline mode and prepare what this lane runs. */
@@ -251,22 +255,16 @@ connect_step(PgConn *c)
 static void
 start(PgConn *c)
 {
-	char		options[128] = "";
 	const char *keywords[] = {
 		"dbname", "application_name", "client_encoding", "keepalives_idle",
 		"tcp_user_timeout", "options", NULL
 	};
 	const char *values[] = {
-		c->options.url, c->options.name, "UTF8", "30", "15000", options, NULL
+		c->options.url, c->options.name, "UTF8", "30", "15000", c->options.settings, NULL
 	};
 
-	/* A pooler shares servers: there the role's settings must do. */
-	if (c->options.prepare && c->options.statement_ms > 0)
-		snprintf(options, sizeof(options), "-c statement_timeout=%d",
-				 c->options.statement_ms);
-	else
+	if (c->options.settings == NULL)
 		keywords[5] = NULL;
-
 	c->state = PGCONN_CONNECTING;
 	c->pg = PQconnectStartParams(keywords, values, 1);
 	if (c->pg == NULL)
@@ -337,7 +335,7 @@ take_result(PgConn *c, PGresult *result)
 		case PGRES_COMMAND_OK:
 			if (job->rows != NULL)
 				pg_rows_release(job->rows);
-			job->rows = rows_new(result);
+			job->rows = pg_rows_new(result);
 			return true;
 		case PGRES_PIPELINE_SYNC:
 			PQclear(result);
@@ -474,7 +472,8 @@ pgconn_send(PgConn *c, PgJob *job)
 								 NULL, NULL, 0);
 	else
 		ok = PQsendQueryParams(c->pg, job->sql ? job->sql : DISPATCH_SQL,
-							   job->nparams, NULL, job->params, NULL, NULL, 0);
+							   job->nparams, NULL, job->params, job->lengths,
+							   job->formats, 0);
 	if (!ok)
 		lose(c, PQerrorMessage(c->pg));
 }
@@ -503,7 +502,7 @@ pgconn_flush(PgConn *c)
 
 	if (c->pg == NULL)
 		return;
-	if (c->state == PGCONN_UP && c->flight.n == 0
+	if (c->state == PGCONN_UP && c->flight.n == 0 && c->options.pool != NULL
 		&& loop_now_ms(c->loop) >= c->recycle_ms)
 	{
 		/* Old enough: caches of the backend are given back to the system. */

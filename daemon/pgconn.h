@@ -9,6 +9,10 @@
 #include "daemon/pgpool.h"
 
 struct pg_conn;
+struct pg_result;
+
+/* Takes the result over. */
+extern PgRows *pg_rows_new(struct pg_result *result);
 
 typedef struct JobList
 {
@@ -31,17 +35,22 @@ typedef enum PgConnState
 	PGCONN_CLOSED				/* for good */
 } PgConnState;
 
+typedef struct PgConn PgConn;
+
 typedef struct PgConnOptions
 {
 	const char *url;
 	const char *name;			/* application_name */
-	int			statement_ms;	/* 0: the role's own setting */
+	const char *settings;		/* "-c name=value ...", or NULL: the role's
+								 * own */
 	bool		prepare;		/* may the server keep statements for us? */
 	const char *prepare_many;	/* a second statement to prepare, or NULL */
 	PgPool	   *pool;			/* told of jobs that ended; NULL: call done() */
+	void		(*on_change) (PgConn *c);	/* came up or went down; or NULL */
+	void	   *data;
 } PgConnOptions;
 
-typedef struct PgConn
+struct PgConn
 {
 	PgConnOptions options;
 	Loop	   *loop;
@@ -57,7 +66,7 @@ typedef struct PgConn
 	int			syncs;			/* Syncs not answered yet */
 	bool		awaiting_sync;	/* the head's results are complete */
 	bool		dirty;			/* libpq may have bytes to send */
-} PgConn;
+};
 
 extern void pgconn_init(PgConn *c, Loop *loop, const PgConnOptions *options);
 extern void pgconn_close(PgConn *c);	/* ends what is in flight as PG_LOST */

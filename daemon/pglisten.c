@@ -6,6 +6,8 @@
  * lost, which on_down and on_up tell the owner.  A SELECT every few seconds
  * finds out that a link is dead whose other end vanished silently.
  */
+#include "daemon/pgconn.h"
+
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,6 @@
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
-#include "daemon/pgpool.h"
 
 #define CONNECT_MS 5000
 #define PING_MS 5000
@@ -31,8 +32,34 @@ struct PgListener
 	bool		connected;		/* the handshake is over */
 	bool		up;				/* the LISTENs are in force */
 	bool		busy;			/* a statement is under way */
+	PgJob	   *running;		/* whose it is; NULL: our own */
+	JobList		jobs;			/* that wait */
 	int			pause_ms;
 };
+
+static void
+end_job(PgJob *job, PgOutcome outcome)
+{
+	PgRows	   *rows = job->rows;
+
+	job->outcome = outcome;
+	job->done(job);				/* may free the job */
+	if (rows != NULL)
+		pg_rows_release(rows);
+}
+
+/* Those who wait learn that their statements are lost. */
+static void
+lose_jobs(PgListener *l)
+{
+	PgJob	   *job = l->running;
+
+	l->running = NULL;
+	if (job != NULL)
+		end_job(job, PG_LOST);
+	while ((job = joblist_pop(&l->jobs)) != NULL)
+		end_job(job, PG_LOST);
+}
 
 static void
 lose(PgListener *l, const char *why)
@@ -50,6 +77,7 @@ lose(PgListener *l, const char *why)
 		l->up = false;
 		l->options.on_down(l->options.data);
 	}
+	lose_jobs(l);
 	l->pause_ms = l->pause_ms == 0 ? BACKOFF_FIRST_MS : l->pause_ms * 2;
 	if (l->pause_ms > BACKOFF_LAST_MS)
 		l->pause_ms = BACKOFF_LAST_MS;
@@ -114,33 +142,79 @@ connect_step(PgListener *l)
 		listen_all(l);
 }
 
-/* Results of our own statements; false if one failed. */
+/* Sends the next job, if the connection is free for it. */
+static void
+run_next(PgListener *l)
+{
+	PgJob	   *job;
+
+	if (!l->up || l->busy || (job = joblist_pop(&l->jobs)) == NULL)
+		return;
+	l->running = job;
+	if (PQsendQueryParams(l->pg, job->sql, job->nparams, NULL, job->params,
+						  job->lengths, job->formats, 0) == 0)
+	{
+		lose(l, PQerrorMessage(l->pg));
+		return;
+	}
+	l->busy = true;
+	loop_timer_set(l->loop, &l->timer, CONNECT_MS);
+	flush(l);
+}
+
+/* The statement that was under way is over. */
+static void
+finish(PgListener *l)
+{
+	PgJob	   *job = l->running;
+
+	l->busy = false;
+	l->running = NULL;
+	loop_timer_set(l->loop, &l->timer, PING_MS);
+	if (!l->up)
+	{
+		l->up = true;
+		l->pause_ms = 0;
+		l->options.on_up(l->options.data);
+	}
+	if (job != NULL)
+		end_job(job, job->sqlstate[0] ? PG_ERROR : PG_OK);
+	run_next(l);
+}
+
+/* Reads what came; false if a statement of our own failed. */
 static bool
 read_results(PgListener *l)
 {
-	PGresult   *result;
-
-	while (l->busy && !PQisBusy(l->pg))
+	while (l->pg != NULL && l->busy && !PQisBusy(l->pg))
 	{
-		ExecStatusType status;
+		PGresult   *result = PQgetResult(l->pg);
+		ExecStatusType status = PQresultStatus(result);
+		const char *sqlstate;
 
-		result = PQgetResult(l->pg);
 		if (result == NULL)
+			finish(l);
+		else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
 		{
-			l->busy = false;
-			loop_timer_set(l->loop, &l->timer, PING_MS);
-			if (!l->up)
-			{
-				l->up = true;
-				l->pause_ms = 0;
-				l->options.on_up(l->options.data);
-			}
-			break;
+			if (l->running != NULL && l->running->rows == NULL)
+				l->running->rows = pg_rows_new(result);
+			else
+				PQclear(result);
 		}
-		status = PQresultStatus(result);
-		PQclear(result);
-		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		else if (l->running == NULL)
+		{
+			PQclear(result);
 			return false;
+		}
+		else
+		{
+			sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+			snprintf(l->running->sqlstate, sizeof(l->running->sqlstate), "%.5s",
+					 sqlstate ? sqlstate : "08006");
+			log_warning("statement failed: %s %s", l->running->sqlstate,
+						PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+			PQclear(result);
+		}
 	}
 	return true;
 }
@@ -166,12 +240,13 @@ on_ready(LoopFd *w, uint32_t events)
 		lose(l, "a statement failed");
 		return;
 	}
-	while ((notify = PQnotifies(l->pg)) != NULL)
+	while (l->pg != NULL && (notify = PQnotifies(l->pg)) != NULL)
 	{
 		l->options.on_notify(l->options.data, notify->relname, notify->extra);
 		PQfreemem(notify);
 	}
-	flush(l);
+	if (l->pg != NULL)
+		flush(l);
 }
 
 static void
@@ -212,6 +287,7 @@ pg_listener_new(Loop *loop, const PgListenerOptions *options)
 
 	l->options = *options;
 	l->loop = loop;
+	joblist_init(&l->jobs);
 	loop_fd_init(&l->fd, on_ready, l);
 	loop_timer_init(&l->timer, on_timer, l);
 	start(l);
@@ -225,5 +301,19 @@ pg_listener_destroy(PgListener *l)
 	loop_fd_drop(l->loop, &l->fd);
 	if (l->pg != NULL)
 		PQfinish(l->pg);
+	lose_jobs(l);
 	free(l);
+}
+
+bool
+pg_listener_submit(PgListener *l, PgJob *job)
+{
+	if (!l->up)
+		return false;
+	job->rows = NULL;
+	job->row = job->col = 0;
+	job->sqlstate[0] = '\0';
+	joblist_push(&l->jobs, job);
+	run_next(l);
+	return true;
 }

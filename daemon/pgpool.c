@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ typedef struct Lane
 	int			n_conns;
 	int			queue_max;
 	LoopTimer	timer;			/* when the first one has waited too long */
+	char		settings[64];	/* of its connections */
 	uint64_t	jobs;
 	uint64_t	refused;
 	uint64_t	lost;
@@ -560,9 +562,8 @@ lane_init(PgPool *pool, PgLane which)
 	const PgPoolOptions *o = &pool->options;
 	Lane	   *lane = &pool->lanes[which];
 	PgConnOptions options = {
-		.url = which == PG_LANE_SLOW || which == PG_LANE_STREAM ? o->slow_url : o->url,
+		.url = which == PG_LANE_SLOW ? o->slow_url : o->url,
 		.name = names[which],
-		.statement_ms = o->statement_ms[which],
 		.prepare = o->prepare,
 		.prepare_many = which == PG_LANE_HOT ? DISPATCH_MANY_SQL : NULL,
 		.pool = pool
@@ -570,6 +571,14 @@ lane_init(PgPool *pool, PgLane which)
 
 	if (which == PG_LANE_REPLICA)
 		options.url = o->replica_url;
+
+	/* A pooler's servers are shared: there the role's settings must do. */
+	if (o->prepare && o->statement_ms[which] > 0)
+	{
+		snprintf(lane->settings, sizeof(lane->settings), "-c statement_timeout=%d",
+				 o->statement_ms[which]);
+		options.settings = lane->settings;
+	}
 	joblist_init(&lane->waiting);
 	loop_timer_init(&lane->timer, on_lane_timer, pool);
 	lane->queue_max = which == PG_LANE_SLOW ? o->slow_queue : o->queue;

@@ -16,8 +16,8 @@
  * write	a Sync for each job; the result counts once the Sync is back.
  * slow		one job to a connection, a bounded queue, caps by cost.
  * replica	as slow, on the replica; falls back to the primary's read lane.
- * stream	a session of its own for a request that needs a transaction of
- *			several statements.
+ * stream	a PgSession: a connection of its own for a request that needs a
+ *			transaction of several statements.
  */
 #ifndef DAEMON_PGPOOL_H
 #define DAEMON_PGPOOL_H
@@ -73,6 +73,8 @@ struct PgJob
 								 * parameters */
 	int			nparams;
 	const char *params[PG_MAX_PARAMS];	/* NUL-terminated text, or NULL */
+	const int  *lengths;		/* NULL, or with formats: as libpq takes them */
+	const int  *formats;		/* 1: that parameter is bytes */
 	PgLane		lane;
 	PgCost		cost;
 	void		(*done) (PgJob *job);
@@ -145,6 +147,24 @@ extern bool pg_rows_is_null(const PgRows *rows, int row, int col);
 extern Str	pg_rows_get(const PgRows *rows, int row, int col);	/* NUL-terminated */
 
 /*
+ * A session: a connection that is opened for one purpose and closed after it.
+ * on_open tells once whether it came up.  Jobs run one after the other; a job
+ * is done() when the server has confirmed it.  After pg_session_close() only
+ * the done() of a job that was running is still called, with PG_LOST.
+ */
+typedef struct PgSessionOptions
+{
+	const char *url;
+	int			statement_ms;
+	void		(*on_open) (void *data, bool well);
+	void	   *data;
+} PgSessionOptions;
+
+extern PgSession *pg_session_open(Loop *loop, const PgSessionOptions *options);
+extern void pg_session_run(PgSession *s, PgJob *job);
+extern void pg_session_close(PgSession *s);
+
+/*
  * A listener: its own connection, LISTENing on the named channels, for the
  * whole process (run it on one loop).  on_notify gets channel and payload;
  * on_up is called whenever the LISTENs are (again) in force, on_down when the
@@ -164,5 +184,12 @@ typedef struct PgListenerOptions
 
 extern PgListener *pg_listener_new(Loop *loop, const PgListenerOptions *options);
 extern void pg_listener_destroy(PgListener *l);
+
+/*
+ * Runs a statement on the listener's connection, past all lanes.  False, and
+ * done() is not called, while the link is down; when it is lost meanwhile,
+ * done() gets PG_LOST.
+ */
+extern bool pg_listener_submit(PgListener *l, PgJob *job);
 
 #endif							/* DAEMON_PGPOOL_H */

@@ -24,7 +24,9 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "shim/epoch.h"
 #include "shim/gate.h"
+#include "shim/stats.h"
 #include "shim/page.h"
 #include "shim/reload.h"
 #include "shim/server.h"
@@ -163,9 +165,15 @@ make_servers(Process *p, int inherited)
 		s->loop = loop_new(i);
 		if (s->loop == NULL)
 			return false;
-		s->metrics = metrics_new(i);
+		s->metrics = metrics_new();
 		s->pg = make_pool(p->config, s->loop, p->n_servers);
 		s->gate = gate_new(s);
+		if (s->gate == NULL)
+		{
+			fprintf(stderr, "a Redis URL makes no sense\n");
+			return false;
+		}
+		stats_start(s);
 		if (!server_start(s))
 		{
 			fprintf(stderr, "cannot start the HTTP server\n");
@@ -197,6 +205,38 @@ sleep_ms(int64_t ms)
 		;
 }
 
+/* Tells the other processes that we end on purpose. */
+typedef struct Farewell
+{
+	LoopTask	task;
+	atomic_bool said;
+} Farewell;
+
+static void
+farewell_said(void *data)
+{
+	atomic_store(&((Farewell *) data)->said, true);
+}
+
+static void
+farewell(LoopTask *task)
+{
+	Process    *p = task->data;
+
+	gate_farewell(p->servers[0].gate, farewell_said, p->farewell);
+}
+
+static void
+say_farewell(Process *p)
+{
+	p->farewell = mem_alloc(sizeof(Farewell));
+	p->farewell->task.fn = farewell;
+	p->farewell->task.data = p;
+	loop_post(p->servers[0].loop, &p->farewell->task);
+	for (int i = 0; i < 50 && !atomic_load(&p->farewell->said); i++)
+		sleep_ms(10);
+}
+
 static void
 drain(Process *p)
 {
@@ -222,6 +262,7 @@ drain(Process *p)
 			break;
 		sleep_ms(20);
 	}
+	say_farewell(p);
 	for (int i = 0; i < p->n_servers; i++)
 		loop_stop(p->servers[i].loop);
 	log_info("drained, stopping");
@@ -250,14 +291,18 @@ serve(Process *p, const sigset_t *signals)
 	drain(p);
 	for (int i = 0; i < p->n_servers; i++)
 		pthread_join(threads[i], NULL);
+	if (p->epoch != NULL)
+		epoch_stop(p->epoch);
 	for (int i = 0; i < p->n_servers; i++)
 		server_stop(&p->servers[i]);
 	reload_destroy(p->reload);
 	for (int i = 0; i < p->n_servers; i++)
 	{
+		stats_stop(&p->servers[i]);
 		metrics_destroy(p->servers[i].metrics);
 		loop_destroy(p->servers[i].loop);
 	}
+	free(p->farewell);
 	free(p->tasks);
 	free(threads);
 }

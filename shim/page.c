@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 
 #include "daemon/log.h"
-#include "daemon/metrics.h"
 #include "shim/reply.h"
+#include "shim/stats.h"
 
 #define DOCS_MAX 64
 #define DOC_SIZE_MAX ((off_t) 16 << 20)
@@ -162,7 +162,7 @@ serve_metrics(Request *r)
 	Buf			out;
 
 	buf_init(&out, (size_t) 64 << 20);
-	metrics_render(r->server->process, &out);
+	stats_render(r->server->process, &out);
 	reply_document(r, 200, "text/plain; version=0.0.4; charset=utf-8", (Str)
 				   {
 				   arena_copy(&r->arena, out.data ? out.data : "", out.len), out.len

@@ -352,6 +352,7 @@ reload_new(Process *p)
 		};
 
 		r->listener = pg_listener_new(r->server->loop, &options);
+		p->listener = r->listener;
 	}
 	return r;
 }
@@ -360,6 +361,7 @@ void
 reload_destroy(Reload *r)
 {
 	loop_timer_clear(r->server->loop, &r->timer);
+	r->process->listener = NULL;
 	if (r->listener != NULL)
 		pg_listener_destroy(r->listener);
 	free(r);

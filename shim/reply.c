@@ -49,7 +49,7 @@ static const struct Words
 	{"This address does not accept bodies of this content type.", "Bu adres bu içerik türünü kabul etmiyor."}},
 	{"token_required",
 		{"Log-in required", "Oturum açmalısınız"},
-	{"Send an access token: Authorization: Bearer TOKEN", "Bir erişim jetonu gönderin: Authorization: Bearer TOKEN"}},
+	{"Send an access token: Authorization: Bearer <token>", "Bir erişim jetonu gönderin: Authorization: Bearer <token>"}},
 	{"token_invalid",
 		{"Invalid token", "Geçersiz jeton"},
 	{"The access token is not one of ours.", "Erişim jetonu bize ait değil."}},
@@ -142,11 +142,7 @@ queue(Request *r, int status, struct MHD_Response *response, size_t bytes)
 	loop_timer_clear(r->server->loop, &r->timer);
 	(void) MHD_queue_response(r->http, (unsigned) status, response);
 	MHD_destroy_response(response);
-	if (r->suspended)
-	{
-		r->suspended = false;
-		MHD_resume_connection(r->http);
-	}
+	request_resume(r);
 }
 
 static struct MHD_Response *
@@ -215,6 +211,18 @@ reply_problem(Request *r, int status, const char *code)
 	char text[	160];
 	Str			body;
 
+	if (r->route != NULL && r->route->lane == PG_LANE_STREAM
+		&& !r->body_complete && !r->unread)
+	{
+		/* MHD takes no answer in the middle of a body: remember it. */
+		if (r->refused == 0)
+		{
+			r->refused = status;
+			r->refused_code = code;
+		}
+		request_resume(r);
+		return;
+	}
 	while (strcmp(w->code, code) != 0)
 	{
 		if (++w == words + sizeof(words) / sizeof(words[0]))

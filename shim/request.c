@@ -20,12 +20,14 @@
 #include <time.h>
 
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "shim/cache.h"
 #include "shim/event.h"
 #include "shim/gate.h"
 #include "shim/page.h"
 #include "shim/reload.h"
 #include "shim/reply.h"
+#include "shim/upload.h"
 
 #define FREE_REQUESTS_MAX 512
 #define BODY_KEEP_MAX 16384
@@ -76,6 +78,11 @@ on_deadline(LoopTimer *timer)
 	if (request_is_over(r))
 		return;
 	r->timed_out = true;
+	if (r->upload != NULL)
+	{
+		upload_abort(r);
+		return;
+	}
 	if (r->state == REQUEST_DATABASE && pgpool_withdraw(r->server->pg, &r->job))
 	{
 		sent = false;
@@ -227,6 +234,10 @@ request_completed(Request *r, bool well)
 	r->state = REQUEST_DONE;
 	r->http = NULL;
 	loop_timer_clear(r->server->loop, &r->timer);
+	if (r->upload != NULL)
+		upload_abort(r);
+	metrics_request(r->server->metrics, r->route != NULL ? r->route->metric : 0,
+					r->sent_status, took_us, r->sent_bytes);
 	if (r->server->config->access_log)
 		write_access_log(r, took_us);
 	request_release(r);
@@ -239,21 +250,32 @@ request_body(Request *r, const char *data, size_t len)
 {
 	int64_t		max = r->route != NULL ? r->route->max_body : 0;
 
-	r->state = REQUEST_BODY;
-	if (r->refused == 0 && r->route != NULL && r->body.len + len <= (size_t) max)
+	if (r->state < REQUEST_BODY)
+		r->state = REQUEST_BODY;
+	if (r->refused == 0 && r->upload == NULL && r->route != NULL
+		&& r->body.len + len <= (size_t) max)
 	{
 		buf_put(&r->body, data, len);
 		return true;
 	}
 
 	/* Read on so that the client sees the answer, but not for ever. */
-	if (r->refused == 0)
+	if (r->refused == 0 && r->upload == NULL && r->route != NULL)
 	{
 		r->refused = 413;
 		r->refused_code = "body_too_large";
 	}
 	r->sent_bytes += len;
 	return r->sent_bytes <= DISCARD_MAX;
+}
+
+void
+request_resume(Request *r)
+{
+	if (!r->suspended)
+		return;
+	r->suspended = false;
+	MHD_resume_connection(r->http);
 }
 
 /* ---- who asks ---- */
@@ -273,8 +295,8 @@ take_claims(Request *r, const JwtClaims *claims)
  * that is no good counts as none: clients send old ones along when they log
  * in again.
  */
-static const char *
-authenticate(Request *r)
+const char *
+request_authenticate(Request *r)
 {
 	const Config *c = r->server->config;
 	Str			header = r->headers[HEADER_AUTHORIZATION];
@@ -318,7 +340,7 @@ put_member(Buf *b, const char *name, Str value)
 
 /* The context that handlers see as ctx. */
 static const char *
-make_context(Request *r)
+make_context(Request *r, Str upload)
 {
 	static const struct
 	{
@@ -349,6 +371,7 @@ make_context(Request *r)
 		if (value.data != NULL && text_is_utf8(value.data, value.len))
 			put_member(b, passed[i].name, value);
 	}
+	put_member(b, "upload", upload);
 	buf_putc(b, '}');
 	return arena_copy(&r->arena, b->data, b->len);
 }
@@ -370,14 +393,13 @@ make_path(Request *r)
 	return arena_copy(&r->arena, b->data, b->len);
 }
 
-static void
-dispatch(Request *r)
+void
+request_fill_job(Request *r, Str upload)
 {
 	PgJob	   *job = &r->job;
 	char		iat[24];
 
 	snprintf(iat, sizeof(iat), "%lld", (long long) r->iat_ms);
-	r->state = REQUEST_DATABASE;
 	job->sql = NULL;
 	job->nparams = 8;
 	job->params[0] = r->route->id_text;
@@ -386,14 +408,29 @@ dispatch(Request *r)
 	job->params[3] = r->actor ? arena_copy(&r->arena, iat, strlen(iat)) : NULL;
 	job->params[4] = make_path(r);
 	job->params[5] = r->query.data;
-	job->params[6] = r->body.len > 0 && r->method != METHOD_GET ? r->body.data : NULL;
-	job->params[7] = make_context(r);
+	job->params[6] = r->body.len > 0 && r->upload == NULL && r->method != METHOD_GET
+		? r->body.data : NULL;
+	job->params[7] = make_context(r, upload);
 	job->lane = r->route->lane;
+
+	/* A replica may not know yet that a session was revoked. */
+	if (job->lane == PG_LANE_REPLICA && r->actor != 0 && !r->vouched)
+		job->lane = PG_LANE_READ;
 	job->cost = r->route->cost;
 	job->done = on_dispatched;
 	job->data = r;
+}
+
+static void
+dispatch(Request *r)
+{
+	r->state = REQUEST_DATABASE;
+	request_fill_job(r, (Str)
+					 {
+					 NULL, 0
+					 });
 	request_hold(r);
-	pgpool_submit(r->server->pg, job);
+	pgpool_submit(r->server->pg, &r->job);
 }
 
 /* Sends the same job again, perhaps on another lane; its reference goes on. */
@@ -480,14 +517,16 @@ settled(void *data)
 	}
 	if (r->answer.status == 401 && r->route->rate == RATE_LOGIN)
 		gate_login_failed(r);
+	else if (r->answer.status < 300)
+		gate_vouch(r);
 	if (!request_is_over(r))
 		reply_answer(r);
 	request_release(r);
 }
 
 /* Takes dispatch()'s row, and sees to what it touched. */
-static void
-take_answer(Request *r)
+void
+request_take_answer(Request *r)
 {
 	PgRows	   *rows = r->job.rows;
 	int			row = r->job.row;
@@ -518,7 +557,7 @@ take_answer(Request *r)
 	}
 	if (!request_is_over(r))
 		r->state = REQUEST_TOUCH;
-	cache_apply_touched(r->server, touched, n, settled, r);
+	cache_apply_touched(r->server, r->epoch, touched, n, settled, r);
 }
 
 /* No row to take: say why.  The reference of the job is given back. */
@@ -569,7 +608,7 @@ on_dispatched(PgJob *job)
 			if (pg_rows_count(job->rows) <= job->row)
 				fail(r, 500, "internal");
 			else
-				take_answer(r);
+				request_take_answer(r);
 			break;
 		case PG_ERROR:
 			take_error(r);
@@ -581,6 +620,8 @@ on_dispatched(PgJob *job)
 			fail(r, 503, "database_unavailable");
 			break;
 		case PG_LOST:
+			if (r->route->writes)
+				cache_outcome_unknown(r->server);
 			if (again && r->route->idempotent)
 				dispatch_again(r, job->lane);
 			else
@@ -612,7 +653,10 @@ request_gated(Request *r)
 			reply_problem(r, 401, "token_revoked");
 			break;
 		case GATE_GO:
-			dispatch(r);
+			if (r->route->lane == PG_LANE_STREAM)
+				upload_begin(r);
+			else
+				dispatch(r);
 			break;
 	}
 }
@@ -645,14 +689,14 @@ request_start(Request *r)
 		reply_problem(r, 503, "starting");
 		return;
 	}
-	code = authenticate(r);
+	code = request_authenticate(r);
 	if (code != NULL)
 	{
 		reply_problem(r, 401, code);
 		return;
 	}
 	if (!text_is_utf8(r->query.data, r->query.len)
-		|| (r->body.len > 0 && !text_is_utf8(r->body.data, r->body.len)))
+		|| (r->route->lane != PG_LANE_STREAM && !text_is_utf8(r->body.data, r->body.len)))
 	{
 		reply_problem(r, 400, "invalid_utf8");
 		return;

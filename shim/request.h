@@ -128,6 +128,9 @@ struct Request
 	unsigned	allowed;		/* methods that the path knows, a bit each */
 	Str			headers[HEADERS];	/* data NULL: not sent */
 	Buf			body;
+	bool		body_complete;	/* the last of it was here */
+	bool		unread;			/* refused before any of it was read */
+	struct Upload *upload;		/* a body that goes on as it comes; or NULL */
 	int			refused;		/* status of an early refusal, 0 for none */
 	const char *refused_code;
 	bool		turkish;		/* the language of answers */
@@ -149,6 +152,8 @@ struct Request
 	GateVerdict verdict;
 	CacheStatus cache;
 	int			retry_after;	/* seconds */
+	int64_t		epoch;			/* of the cache, known when it came in */
+	bool		vouched;		/* Redis knows that the session is good */
 	char		rate_policy[48];	/* header values; "" for none */
 	char		rate[48];
 	void	   *gate_data;		/* the gate's own, in the arena */
@@ -188,6 +193,18 @@ extern void request_start(Request *r);
 
 /* MHD is through with it, well or not. */
 extern void request_completed(Request *r, bool well);
+
+/* Who is it?  NULL, or the code of a 401. */
+extern const char *request_authenticate(Request *r);
+
+/* HTTP goes on with a suspended request; nothing if it is not suspended. */
+extern void request_resume(Request *r);
+
+/* Makes r->job a call of dispatch(); upload: id of the body, data NULL for none. */
+extern void request_fill_job(Request *r, Str upload);
+
+/* r->job ended with a row of dispatch().  Gives a reference back. */
+extern void request_take_answer(Request *r);
 
 /* More of the body; false when the connection should be cut. */
 extern bool request_body(Request *r, const char *data, size_t len);

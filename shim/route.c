@@ -13,6 +13,7 @@
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 
 /* Lists arrive as text cut by these, which no name or default contains. */
 #define ITEM_END '\x1e'
@@ -277,6 +278,7 @@ read_route(RouteTable *t, const PgRows *rows, int row, Route *r)
 	r->max_body = atoll(pg_rows_get(rows, row, COL_MAX_BODY).data);
 	r->content_type = keep_column(t, rows, row, COL_CONTENT_TYPE);
 	r->produces = keep_column(t, rows, row, COL_PRODUCES);
+	r->metric = metrics_route(method_name(r->method), r->path);
 	r->cache_key = keep_column(t, rows, row, COL_CACHE_KEY);
 	r->cache_ttl = atoi(pg_rows_get(rows, row, COL_CACHE_TTL).data);
 	list = keep(t, pg_rows_get(rows, row, COL_CACHE_QUERY));

@@ -51,7 +51,7 @@ typedef enum ParamPlace
 typedef struct RouteParam
 {
 	Str			name;
-	Str			type;			/* as PostgreSQL names it: bigint, text, … */
+	Str			type;			/* as PostgreSQL names it: bigint, text, ... */
 	Str			fallback;		/* the default as text; data NULL: none */
 	ParamPlace	place;
 	bool		required;

@@ -35,12 +35,15 @@
 #include "shim/reload.h"
 #include "shim/reply.h"
 #include "shim/request.h"
+#include "shim/upload.h"
 
 #define CONNECTION_MEMORY 8192
 /* A client has this long to send a body, however slowly it drips. */
 #define BODY_US ((int64_t) 60 * 1000000)
 #define LOG_MAX ((size_t) 4 << 20)
 #define QUIET_MS 1000
+/* A body up to this size is read to its end although it was refused. */
+#define DISCARD_MAX (4 << 20)
 
 static void *
 on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -64,15 +67,63 @@ on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		request_completed(r, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
+static void
+suspend(Request *r)
+{
+	MHD_suspend_connection(r->http);
+	r->suspended = true;
+}
+
+/* Uploads are large: who may not send one is told before it comes. */
+static void
+refuse_early(Request *r)
+{
+	const char *code = r->server->keys == NULL ? "starting" : request_authenticate(r);
+
+	if (code == NULL)
+		return;
+	r->refused = r->server->keys == NULL ? 503 : 401;
+	r->refused_code = code;
+}
+
+/* A part of the body: for the request's memory, or for the database at once. */
+static enum MHD_Result
+take_body(Request *r, const char *data, size_t *size)
+{
+	struct timespec now;
+	UploadTake	taken = UPLOAD_REFUSED;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (r->refused == 0 && r->route != NULL && r->route->lane == PG_LANE_STREAM)
+	{
+		/* What it asks for first comes back through request_gated(). */
+		if (r->state < REQUEST_GATE)
+			request_start(r);
+		if (r->refused == 0)
+			taken = r->upload != NULL ? upload_body(r, data, *size) : UPLOAD_WAIT;
+		if (taken == UPLOAD_WAIT)
+		{
+			suspend(r);
+			return MHD_YES;
+		}
+	}
+	else if ((int64_t) now.tv_sec * 1000000 - r->started_us > BODY_US)
+		return MHD_NO;
+	if (taken == UPLOAD_REFUSED && !request_body(r, data, *size))
+		return MHD_NO;
+	*size = 0;
+	return MHD_YES;
+}
+
 static enum MHD_Result
 on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		   const char *method, const char *version, const char *data,
 		   size_t *size, void **con_cls)
 {
 	Request    *r = *con_cls;
-	struct timespec now;
 
 	(void) cls;
+	(void) connection;
 	(void) url;
 	(void) version;
 	if (r->state == REQUEST_NEW)
@@ -83,8 +134,13 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		if (r->head)
 			r->method = METHOD_GET;
 		intake(r);
-		if (r->refused == 413)
-			request_start(r);	/* the body is not even looked at */
+		if (r->refused == 0 && r->route != NULL && r->route->lane == PG_LANE_STREAM)
+			refuse_early(r);
+		if (r->refused == 413 || (r->refused != 0 && intake_length(r) > DISCARD_MAX))
+		{
+			r->unread = true;	/* the body is not even looked at */
+			request_start(r);
+		}
 		return MHD_YES;
 	}
 	if (r->state >= REQUEST_ANSWERED)
@@ -94,20 +150,14 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		return MHD_YES;
 	}
 	if (*size > 0)
-	{
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((int64_t) now.tv_sec * 1000000 - r->started_us > BODY_US
-			|| !request_body(r, data, *size))
-			return MHD_NO;
-		*size = 0;
-		return MHD_YES;
-	}
-	request_start(r);
+		return take_body(r, data, size);
+	r->body_complete = true;
+	if (r->upload != NULL)
+		upload_finish(r);
+	else
+		request_start(r);
 	if (r->state < REQUEST_ANSWERED)
-	{
-		MHD_suspend_connection(connection);
-		r->suspended = true;
-	}
+		suspend(r);
 	return MHD_YES;
 }
 

@@ -32,7 +32,11 @@ typedef struct Process
 	atomic_bool draining;
 	atomic_int	n_ready;		/* servers that have routes and keys */
 	struct Reload *reload;
+	PgListener *listener;		/* loop 0's; NULL: there is no direct URL */
+	struct Epoch *epoch;		/* trust in the cache (epoch.h); NULL without
+								 * one */
 	LoopTask   *tasks;			/* of the drain */
+	struct Farewell *farewell;	/* to the other processes */
 } Process;
 
 typedef struct Server
@@ -47,6 +51,7 @@ typedef struct Server
 	struct Keys *keys;			/* NULL until loaded */
 	struct Gate *gate;			/* Redis: limits, revocation, cache (gate.h) */
 	struct Metrics *metrics;	/* this loop's counters (metrics.h) */
+	struct Stats *stats;		/* and its gauges (stats.h) */
 
 	struct MHD_Daemon *http;
 	int			listen_fd;
