@@ -69,6 +69,7 @@ SQL_PARTS = \
 	extension/token.sql \
 	extension/touch.sql \
 	extension/dispatch.sql \
+	extension/cache.sql \
 	extension/order.sql \
 	extension/exam.sql \
 	extension/assembly.sql \
@@ -91,6 +92,7 @@ SQL_PARTS = \
 # Tables, seeds and routes: the body of sc.install().
 SCHEMA_PARTS = \
 	extension/schema/core.sql \
+	extension/schema/cache.sql \
 	extension/schema/identity.sql \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
