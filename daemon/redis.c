@@ -677,9 +677,6 @@ greeted(RedisCmd *cmd, const RedisReply *reply)
 		return;
 	r->state = LINK_UP;
 	r->failures = 0;
-	/* Last of all chores: what the others send leaves in the same turn. */
-	loop_chore_remove(r->loop, &r->chore);
-	loop_chore_add(r->loop, &r->chore);
 	r->stats.connects++;
 	loop_timer_clear(r->loop, &r->timer);
 	log_info("redis: connected to %s",
@@ -965,8 +962,9 @@ redis_new(Loop *loop, const RedisOptions *options)
 	loop_timer_init(&r->timer, on_timer, r);
 	r->chore = (LoopChore)
 	{
-		.fn = flush,.data = r
+		.order = LOOP_FLUSH,.fn = flush,.data = r
 	};
+	loop_chore_add(loop, &r->chore);
 	r->state = LINK_DOWN;
 	loop_timer_set(loop, &r->timer, 0);
 	return r;

@@ -330,6 +330,21 @@ on_polled(PgJob *job)
 	step(e);
 }
 
+/*
+ * On the listener's connection, where no traffic stands in the way: if an
+ * overloaded lane could delay this, the load itself would switch the cache
+ * off.  Without that connection a lane will do.
+ */
+static void
+ask_database(Epoch *e, PgJob *job)
+{
+	PgListener *listener = e->home->process->listener;
+
+	job->lane = PG_LANE_WRITE;
+	if (listener == NULL || !pg_listener_submit(listener, job))
+		pgpool_submit(e->home->pg, job);
+}
+
 static void
 poll_state(Epoch *e)
 {
@@ -345,9 +360,9 @@ poll_state(Epoch *e)
 	e->poll = (PgJob)
 	{
 		.sql = "SELECT epoch, server, serving, losses, overdue FROM sc_api.cache_state()",
-			.lane = PG_LANE_READ, .done = on_polled, .data = e
+			.done = on_polled, .data = e
 	};
-	pgpool_submit(e->home->pg, &e->poll);
+	ask_database(e, &e->poll);
 }
 
 /* ---- changing it ---- */
@@ -430,9 +445,9 @@ change(Epoch *e, const char *sql, void (*done) (PgJob *), const char *one, const
 		{
 			one, two
 		},
-			.lane = PG_LANE_WRITE, .done = done, .data = e
+			.done = done, .data = e
 	};
-	pgpool_submit(e->home->pg, &e->change);
+	ask_database(e, &e->change);
 }
 
 /* The revoked tokens are in Redis: we can deliver again. */
@@ -486,9 +501,9 @@ find(Epoch *e, const char *server_id)
 	e->change = (PgJob)
 	{
 		.sql = "SELECT r FROM sc_api.revocations() AS r",
-			.lane = PG_LANE_WRITE, .done = on_revocations, .data = e
+			.done = on_revocations, .data = e
 	};
-	pgpool_submit(e->home->pg, &e->change);
+	ask_database(e, &e->change);
 }
 
 /* ---- signs of life ---- */
