@@ -308,12 +308,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
     e sc_api.exam;
-    password_hash text;
+    hashed text;
 BEGIN
     PERFORM sc.read_exam(actor, exam_id);
     -- hashing is slow: before the row is locked
     IF 'password' = ANY (given) AND _password <> '' THEN
-        password_hash := sc.password_hash(_password);
+        hashed := sc.password_hash(_password);
     END IF;
     PERFORM sc.own_exam(actor, exam_id);
     e := sc.exam_view(exam_id, false);
@@ -350,7 +350,7 @@ BEGIN
         grace_seconds = e.grace_seconds, slack_seconds = e.slack_seconds, wrongs_per_right = e.wrongs_per_right,
         shuffle_questions = coalesce(_shuffle_questions, x.shuffle_questions),
         shuffle_options = coalesce(_shuffle_options, x.shuffle_options),
-        password_hash = CASE WHEN 'password' = ANY (given) THEN exam_patch.password_hash ELSE x.password_hash END,
+        password_hash = CASE WHEN 'password' = ANY (given) THEN hashed ELSE x.password_hash END,
         pass_mark = e.pass_mark, review_policy = e.review_policy,
         is_frozen = coalesce(_is_frozen, x.is_frozen)
     WHERE x.id = exam_patch.exam_id;

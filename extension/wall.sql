@@ -90,16 +90,16 @@ RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    tests text[];
-    types text[];
+    test_names text[];
+    type_names text[];
     head text;
     lines text;
 BEGIN
     PERFORM FROM sc_api.exam_result_list(actor, exam_result_list_csv.exam_id, -1);
-    SELECT array_agg(t.test ORDER BY t.place) INTO tests
+    SELECT array_agg(t.test ORDER BY t.place) INTO test_names
     FROM (SELECT s.test, min(s.order_index) AS place FROM sc.exam_sections AS s
           WHERE s.exam_id = exam_result_list_csv.exam_id GROUP BY s.test) AS t;
-    SELECT array_agg(DISTINCT k ORDER BY k) INTO types
+    SELECT array_agg(DISTINCT k ORDER BY k) INTO type_names
     FROM sc.exam_results AS r, jsonb_object_keys(r.scores) AS k
     WHERE r.exam_id = exam_result_list_csv.exam_id AND r.counts;
 
@@ -108,13 +108,13 @@ BEGIN
         SELECT x.cell, x.place FROM unnest(ARRAY['Sınıf', 'Öğrenci No', 'Ad Soyad']) WITH ORDINALITY AS x(cell, place)
         UNION ALL
         SELECT t.test || ' ' || x.part, 10 + t.place * 4 + x.place
-        FROM unnest(tests) WITH ORDINALITY AS t(test, place),
+        FROM unnest(test_names) WITH ORDINALITY AS t(test, place),
              unnest(ARRAY['D', 'Y', 'B', 'Net']) WITH ORDINALITY AS x(part, place)
         UNION ALL
         SELECT x.cell, 10000 + x.place
         FROM unnest(ARRAY['Doğru', 'Yanlış', 'Boş', 'Net']) WITH ORDINALITY AS x(cell, place)
         UNION ALL
-        SELECT t.type || ' (tahmini)', 20000 + t.place FROM unnest(types) WITH ORDINALITY AS t(type, place)
+        SELECT t.type || ' (tahmini)', 20000 + t.place FROM unnest(type_names) WITH ORDINALITY AS t(type, place)
         UNION ALL
         SELECT x.cell, 30000 + x.place FROM unnest(ARRAY['Sınıf Sırası', 'Genel Sıra']) WITH ORDINALITY AS x(cell, place)
     ) AS c;
@@ -124,11 +124,11 @@ BEGIN
                (SELECT string_agg(concat_ws(';', coalesce(t.correct::text, ''), coalesce(t.wrong::text, ''),
                                             coalesce(t.blank::text, ''), coalesce(replace(t.net::text, '.', ','), '')),
                                   ';' ORDER BY x.place)
-                FROM unnest(tests) WITH ORDINALITY AS x(test, place)
+                FROM unnest(test_names) WITH ORDINALITY AS x(test, place)
                 LEFT JOIN unnest(w.tests) AS t ON t.test = x.test),
                w.correct, w.wrong, w.blank, replace(w.net::text, '.', ','),
                (SELECT string_agg(coalesce(replace(w.estimated_scores ->> x.type, '.', ','), ''), ';' ORDER BY x.place)
-                FROM unnest(types) WITH ORDINALITY AS x(type, place)),
+                FROM unnest(type_names) WITH ORDINALITY AS x(type, place)),
                w.rank_in_group, w.rank), E'\r\n' ORDER BY w.n) INTO lines
     FROM (SELECT l.*, row_number() OVER () AS n
           FROM sc.result_list(exam_result_list_csv.exam_id, exam_result_list_csv.group_id) AS l) AS w;
