@@ -84,6 +84,8 @@ SQL_PARTS = \
 	extension/session.sql \
 	extension/auth.sql \
 	extension/user.sql \
+	extension/bank.sql \
+	extension/statistics.sql \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \
@@ -97,6 +99,7 @@ SCHEMA_PARTS = \
 	extension/schema/school.sql \
 	extension/schema/course.sql \
 	extension/schema/exam.sql \
+	extension/schema/question.sql \
 	extension/schema/exam_routes.sql \
 	extension/schema/result.sql \
 	extension/schema/catalog.sql \

@@ -63,6 +63,31 @@ line_blank(const Line *line)
 	return true;
 }
 
+/* Text of a tag: what it may not hold is written %5D, %25, %0D or %0A. */
+static char *
+tag_text(const char *s, int len)
+{
+	static const char *const codes[] = {"%5D", "%25", "%0D", "%0A"};
+	char	   *tag = palloc(len + 1);
+	int			n = 0;
+
+	for (int i = 0; i < len; i++)
+	{
+		char		c = s[i];
+
+		for (int k = 0; c == '%' && k < lengthof(codes) && i + 2 < len; k++)
+			if (memcmp(s + i, codes[k], 3) == 0)
+			{
+				c = "]%\r\n"[k];
+				i += 2;
+				break;
+			}
+		tag[n++] = c;
+	}
+	tag[n] = '\0';
+	return tag;
+}
+
 /* Tags that a comment names: "// [tag:one] [tag:two]". */
 static List *
 comment_tags(List *tags, const Line *line)
@@ -79,7 +104,7 @@ comment_tags(List *tags, const Line *line)
 		if (close == NULL)
 			break;
 		if (close > p + 5)
-			tags = lappend(tags, pnstrdup(p + 5, close - p - 5));
+			tags = lappend(tags, tag_text(p + 5, close - p - 5));
 		p = close;
 	}
 	return tags;

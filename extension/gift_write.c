@@ -436,9 +436,17 @@ sc_gift_format(PG_FUNCTION_ARGS)
 		{
 			char	   *tag = nulls[i] ? "" : TextDatumGetCString(tags[i]);
 
-			/* What cannot be quoted is left out rather than garbled. */
-			if (tag[0] != '\0' && strpbrk(tag, "]\r\n") == NULL)
-				appendStringInfo(&out, "%s[tag:%s]", out.len == 0 ? "// " : " ", tag);
+			if (tag[0] == '\0')
+				continue;
+			appendStringInfo(&out, "%s[tag:", out.len == 0 ? "// " : " ");
+			for (; *tag; tag++)
+			{
+				if (strchr("%]\r\n", *tag) != NULL)
+					appendStringInfo(&out, "%%%02X", (unsigned char) *tag);
+				else
+					appendStringInfoChar(&out, *tag);
+			}
+			appendStringInfoChar(&out, ']');
 		}
 		if (out.len > 0)
 			appendStringInfoChar(&out, '\n');

@@ -146,13 +146,13 @@ AS 'MODULE_PATHNAME', 'sc_fold_final'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sc.fold_final(internal) IS 'sums of the results taken in';
 
-CREATE AGGREGATE sc.fold(item_ids bigint[], item_points float8[], item_outcomes smallint[], item_choices text[], points float8) (
+CREATE AGGREGATE sc.fold_marks(item_ids bigint[], item_points float8[], item_outcomes smallint[], item_choices text[], points float8) (
     SFUNC = sc.fold_add,
     STYPE = internal,
     FINALFUNC = sc.fold_final,
     PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE sc.fold(bigint[], float8[], smallint[], text[], float8) IS
+COMMENT ON AGGREGATE sc.fold_marks(bigint[], float8[], smallint[], text[], float8) IS
     'moments of totals and items over results, with the sorted covariance and the sums per option; excluded and ungraded items are left out';
 
 CREATE FUNCTION sc.option_sums_add(a jsonb, b jsonb)

@@ -162,7 +162,7 @@ DECLARE
     f sc.results_fold;
 BEGIN
     f := (
-        SELECT sc.fold(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8)
+        SELECT sc.fold_marks(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8)
         FROM sc.exam_results AS r
         WHERE r.id = ANY (sums_add.result_ids) AND r.exam_id = sums_add.exam_id AND r.item_ids IS NOT NULL);
     IF f.test IS NULL THEN
@@ -171,7 +171,8 @@ BEGIN
 
     UPDATE sc.exam_sums AS s
     SET n = s.n + cardinality(sums_add.result_ids),
-        sums = sc.test_moments_combine(s.sums, f.test)
+        sums = sc.test_moments_combine(s.sums, f.test),
+        full_pass_at = CASE WHEN s.n = 0 THEN clock_timestamp() ELSE s.full_pass_at END
     WHERE s.exam_id = sums_add.exam_id;
 
     INSERT INTO sc.item_sums AS s (exam_id, question_id, n, sums, options, covariance_max)
@@ -245,6 +246,9 @@ BEGIN
                       WHERE a.exam_id = e.id AND a.state IN ('in_progress', 'overdue') AND NOT a.is_preview)
       AND NOT EXISTS (SELECT FROM sc.exam_results AS r
                       WHERE r.exam_id = e.id AND r.counts AND NOT r.folded);
+    IF FOUND THEN
+        PERFORM sc.recompute_statistics(fold_exam.exam_id);
+    END IF;
     RETURN coalesce(cardinality(ids), 0);
 END
 $$;
