@@ -173,7 +173,7 @@ BEGIN
         d.errors := coalesce(g.errors, '[]');
         FOREACH mark IN ARRAY g.tags LOOP
             value := substr(mark, strpos(mark, ':') + 1);
-            CASE split_part(mark, ':', 1) || CASE WHEN strpos(mark, ':') > 0 THEN ':' ELSE '' END
+            CASE substr(mark, 1, strpos(mark, ':'))
                 WHEN 'subject:' THEN d.subject := value;
                 WHEN 'unit:' THEN d.unit := value;
                 WHEN 'outcome:' THEN d.outcome := value;
@@ -471,6 +471,9 @@ BEGIN
         outcomes[n] := o;
     END LOOP;
 
+    IF n = 0 THEN
+        answer.errors := sc.draft_error(1, NULL, 'no_questions', 'there are no questions in the file');
+    END IF;
     IF dry_run OR answer.errors <> '[]' THEN
         RETURN answer;
     END IF;

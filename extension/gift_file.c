@@ -142,7 +142,11 @@ apply_directive(GiftQuestion *q, const char *json)
 		else if (v.type == jbvString)
 			*fields[i].field = pnstrdup(v.val.string.val, v.val.string.len);
 	}
-	/* The answers stood in for something else; what was wrong with them is nobody's fault. */
+
+	/*
+	 * The answers stood in for something else; what was wrong with them is
+	 * nobody's fault.
+	 */
 	if (q->type >= 0)
 		q->errors = NIL;
 }
@@ -165,7 +169,7 @@ List *
 sc_gift_read(const char *text, int len)
 {
 	const char *p = text;
-	const char *end = text + len;
+	const char *end = text +len;
 	List	   *questions = NIL;
 	List	   *tags = NIL;
 	char	   *category = NULL;
@@ -208,7 +212,11 @@ sc_gift_read(const char *text, int len)
 			block_line = 0;
 			continue;
 		}
-		/* Comments count as empty lines inside a block: the numbers stay right. */
+
+		/*
+		 * Comments count as empty lines inside a block: the numbers stay
+		 * right.
+		 */
 		if (line_starts(&line, "//"))
 		{
 			int			n = strlen(GIFT_DIRECTIVE);

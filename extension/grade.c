@@ -349,7 +349,7 @@ grade_listed(QuestionType type, const JsonbValue *key, const JsonbValue *answer)
 	JsonbValue	v;
 	bool		flat = !sc_jb_get(key, "answers", &answers);
 	bool		case_sensitive = sc_jb_get(key, "case_sensitive", &v) &&
-		v.type == jbvBool && v.val.boolean;
+	v.type == jbvBool && v.val.boolean;
 	Numeric		x = NULL;
 
 	if (!flat && !sc_jb_is_array(&answers))

@@ -181,7 +181,10 @@ sc_parse_number(const char *s, int len, Numeric *out)
 			return false;
 		for (p = digits; *p; p++)
 		{
-			/* A grouping mark stands before the decimal mark, with three digits after it. */
+			/*
+			 * A grouping mark stands before the decimal mark, with three
+			 * digits after it.
+			 */
 			if (*p == group)
 			{
 				if (p > mark || p == digits || strspn(p + 1, "0123456789") != 3)

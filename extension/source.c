@@ -53,7 +53,8 @@ static void
 open_csv(CsvReader *r, const char *text, int len)
 {
 	r->p = text;
-	r->end = text + len;
+	r->end = text +len;
+
 	r->line = 1;
 	if (len >= 3 && memcmp(r->p, "\xEF\xBB\xBF", 3) == 0)
 		r->p += 3;

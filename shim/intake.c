@@ -450,15 +450,29 @@ find_route(Request *r)
 		r->path_values[i] = m.values[i];
 }
 
-/* Is the media type, without its parameters, the one that the route takes? */
+/*
+ * Is the media type, without its parameters, one of those that the route
+ * takes?  A route lists several with commas between them.
+ */
 static bool
 content_type_fits(Str header, Str wanted)
 {
 	size_t		len = 0;
+	size_t		at = 0;
 
 	while (len < header.len && header.data[len] != ';' && header.data[len] != ' ')
 		len++;
-	return len == wanted.len && strncasecmp(header.data, wanted.data, len) == 0;
+	while (at < wanted.len)
+	{
+		size_t		end = at;
+
+		while (end < wanted.len && wanted.data[end] != ',')
+			end++;
+		if (len == end - at && strncasecmp(header.data, wanted.data + at, len) == 0)
+			return true;
+		at = end + 1;
+	}
+	return false;
 }
 
 static void
