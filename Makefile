@@ -115,10 +115,17 @@ DATA_built = $(SQL_BUILT)
 REGRESS = \
 	setup \
 	dispatch \
+	dispatch_bind \
+	touch \
+	json \
+	openapi \
+	fuzz \
+	sanity \
 	attempt
 
 ISOLATION = \
-	setup
+	setup \
+	touch_notify
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 
 REGRESS_OPTS = --outputdir=build/regress
@@ -136,6 +143,9 @@ PG_CONFIG ?= pg_config
 with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# A changed header rebuilds everything: PGXS tracks none.
+$(OBJS): $(wildcard extension/*.h common/*.h)
 
 installcheck: | build/regress
 build/regress:

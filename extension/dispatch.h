@@ -107,6 +107,7 @@ typedef struct Call
 	/* binding */
 	Datum	   *values;
 	bool	   *nulls;
+	int			nfaults;		/* of the input, also those not listed */
 	List	   *given;			/* of char *: names present in the body */
 	ScJsonDoc  *doc;
 	int			binding;		/* parameter whose input function is running, or -1 */

@@ -123,7 +123,7 @@ BEGIN
         WHERE p.oid = to_regproc(handler)
         ORDER BY i
     LOOP
-        CONTINUE WHEN (a.name, a.type) IN (('actor', 'int8'::regtype), ('jti', 'uuid'::regtype), ('given', 'text[]'::regtype), ('body', 'jsonb'::regtype),
+        CONTINUE WHEN (a.name, a.type) IN (('actor', 'int8'::regtype), ('jti', 'uuid'::regtype), ('jti', 'uuid'::regtype), ('given', 'text[]'::regtype), ('body', 'jsonb'::regtype),
                                            ('ctx', 'jsonb'::regtype), ('raw', 'text'::regtype));
         item.name := ltrim(left(a.name, 1), '_') || substr(a.name, 2);
         item.place := CASE WHEN strpos(path, '{' || item.name || '}') > 0 THEN 'path'

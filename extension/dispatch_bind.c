@@ -37,15 +37,19 @@
 
 #include "extension/dispatch.h"
 
+#define MAX_FAULTS 50
 #define MAX_PER_PAGE 100
 #define MAX_PAGE 10000000
 #define MAX_NUMBER_LEN 100
 #define MAX_EXPONENT_DIGITS 3
 
+/* Note what is wrong with a field; of very many faults the first ones do. */
 static void
 fault(Call *call, const char *field, const char *code, const char *params)
 {
-	call->field_errors = lappend(call->field_errors, sc_field_error(field, code, params));
+	call->nfaults++;
+	if (call->nfaults <= MAX_FAULTS)
+		call->field_errors = lappend(call->field_errors, sc_field_error(field, code, params));
 }
 
 /* Grammar of the scalar types */
@@ -643,7 +647,8 @@ parse_body(Call *call)
 	doc = palloc(sizeof(ScJsonDoc));
 	if (!sc_json_parse(doc, in->body, in->body_len))
 	{
-		dispatch_fail(call, 400, doc->fault, psprintf("{\"offset\":%d}", doc->fault_offset));
+		dispatch_fail(call, 400, doc->fault,
+					  doc->fault_offset >= 0 ? psprintf("{\"offset\":%d}", doc->fault_offset) : NULL);
 		return false;
 	}
 	if (doc->kind != SC_JSON_OBJECT && !takes(call->route, FROM_WHOLE_BODY))
@@ -669,6 +674,7 @@ dispatch_bind(Call *call)
 	call->nulls = palloc(Max(route->nparams, 1) * sizeof(bool));
 	memset(call->nulls, true, Max(route->nparams, 1));
 	call->field_errors = call->given = call->query_pairs = NIL;
+	call->nfaults = 0;
 
 	if (call->in->npath != route->npath || !bind_path(call, &bound))
 	{

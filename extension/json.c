@@ -262,6 +262,7 @@ sc_json_parse(ScJsonDoc *doc, const char *text, int len)
 	JsonParseErrorType result;
 
 	memset(doc, 0, sizeof(*doc));
+	doc->fault_offset = -1;
 	if (too_deep(text, len))
 	{
 		doc->fault = "json_too_deep";
@@ -272,7 +273,7 @@ sc_json_parse(ScJsonDoc *doc, const char *text, int len)
 	if (result != JSON_SUCCESS)
 	{
 		doc->fault = "invalid_json";
-		doc->fault_offset = reader.lex->token_start != NULL ? reader.lex->token_start - text : 0;
+		doc->fault_offset = reader.lex->token_start != NULL ? reader.lex->token_start - text : len;
 		return false;
 	}
 	if (reader.repeated)

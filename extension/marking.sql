@@ -114,7 +114,7 @@ BEGIN
             PERFORM sc_api.invalid('rubric', 'sum_differs');
         END IF;
     ELSIF _rubric IS NOT NULL THEN
-        PERFORM sc_api.invalid('rubric', 'type_mismatch');
+        PERFORM sc_api.invalid('rubric', 'invalid_type');
     END IF;
     PERFORM sc_api.check_valid();
 

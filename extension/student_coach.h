@@ -79,7 +79,7 @@ typedef struct ScJsonDoc
 	int			allocated;
 	ScJsonValue *items;			/* members of an object, elements of an array */
 	const char *fault;			/* NULL or a problem code */
-	int			fault_offset;	/* byte at which reading stopped */
+	int			fault_offset;	/* byte at which reading stopped, or -1 */
 } ScJsonDoc;
 
 extern bool sc_json_parse(ScJsonDoc *doc, const char *text, int len);

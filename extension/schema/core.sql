@@ -116,6 +116,8 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr)
     ('invalid_fields', 422, 'Some fields are not valid', 'Bazı alanlar geçerli değil', NULL, NULL),
     ('invalid_value', 422, 'Not a valid value', 'Geçerli bir değer değil', NULL, NULL),
     ('invalid_type', 422, 'Wrong type', 'Türü yanlış', NULL, NULL),
+    ('invalid_length', 422, 'Too short or too long', 'Çok kısa ya da çok uzun', 'Between {min} and {max} characters.', '{min} ile {max} karakter arasında olmalı.'),
+    ('unknown_value', 422, 'Not one of the known values', 'Bilinen değerlerden biri değil', NULL, NULL),
     ('out_of_range', 422, 'Out of range', 'Aralık dışında', NULL, NULL),
     ('required', 422, 'Required', 'Zorunlu', NULL, NULL),
     ('unknown_field', 422, 'Unknown field', 'Bilinmeyen alan', NULL, NULL),

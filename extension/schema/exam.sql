@@ -438,6 +438,7 @@ COMMENT ON COLUMN sc.exam_results.folded IS 'ranks and sums hold it';
 COMMENT ON COLUMN sc.exam_results.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.exam_results.updated_at IS 'when the row last changed';
 CREATE INDEX IF NOT EXISTS idx_exam_results_user ON sc.exam_results (user_id, exam_id);
+CREATE INDEX IF NOT EXISTS idx_exam_results_exam ON sc.exam_results (exam_id);
 CREATE INDEX IF NOT EXISTS idx_exam_results_date ON sc.exam_results (submitted_at);
 CREATE INDEX IF NOT EXISTS idx_exam_results_rank ON sc.exam_results (exam_id, rank_key DESC) WHERE counts;
 CREATE INDEX IF NOT EXISTS idx_exam_results_unfolded ON sc.exam_results (exam_id, id) WHERE counts AND NOT folded;
