@@ -79,6 +79,7 @@ SQL_PARTS = \
 	extension/rank.sql \
 	extension/regrade.sql \
 	extension/result.sql \
+	extension/paper.sql \
 	extension/marking.sql \
 	extension/wall.sql \
 	extension/session.sql \
@@ -140,7 +141,7 @@ SHLIB_LINK = -lcrypto -largon2 -lcrypt
 EXTRA_CLEAN = build $(SQL_BUILT)
 
 PG_CONFIG ?= pg_config
-with_llvm = no
+override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 

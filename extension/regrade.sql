@@ -80,22 +80,6 @@ $$;
 COMMENT ON FUNCTION sc.rescore_result(bigint, boolean) IS
     'scores a result again with the keys as they are now; keeps the first score; with only_if_higher a result may rise but not fall; gives the change, or NULL when there is none';
 
-CREATE FUNCTION sc.score_result(result_id bigint)
-RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT
-AS $$
-DECLARE
-    attempt bigint;
-BEGIN
-    SELECT r.attempt_id INTO attempt FROM sc.exam_results AS r WHERE r.id = score_result.result_id;
-    IF attempt IS NOT NULL THEN
-        PERFORM sc.score_attempt(attempt);
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION sc.score_result(bigint) IS
-    'scores the attempt behind a result; a result entered as bare counts has nothing to score and stays';
-
 CREATE FUNCTION sc.regrade_begin(
     exam_id bigint,
     policy text,

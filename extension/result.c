@@ -586,7 +586,7 @@ sc_score_attempt_id(int64 attempt_id)
 	s = score_items(attempt_id);
 	counted = palloc(sizeof(SectionScore) * Max(s.nsections, 1));
 	total = add_up(&s, counted, &ncounted);
-	result_id = store_result(&head, &s, &total, sc_sort_key(counted, ncounted),
+	result_id = store_result(&head, &s, &total, sc_order_key(counted, ncounted),
 							 sc_common_multiple(counted, ncounted));
 	if (result_id != 0)
 	{

@@ -24,8 +24,9 @@
  */
 #include "postgres.h"
 
-#include "common/int.h"
+#include "catalog/pg_type_d.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "extension/score.h"
@@ -130,7 +131,7 @@ sc_common_multiple(const SectionScore *sections, int n)
 
 /* The exact order of results of one exam: L * net. */
 int64
-sc_sort_key(const SectionScore *sections, int n)
+sc_order_key(const SectionScore *sections, int n)
 {
 	int64		l = sc_common_multiple(sections, n);
 	int64		key = 0;
@@ -167,4 +168,66 @@ sc_count_outcome(SectionScore *section, ItemOutcome outcome)
 		case OUTCOME_EXCLUDED:
 			break;
 	}
+}
+
+/* Sections from parallel arrays; correct and wrong may be missing. */
+static SectionScore *
+sections_from_arrays(ArrayType *ratios, ArrayType *correct, ArrayType *wrong, int *n)
+{
+	Datum	   *k;
+	Datum	   *d = NULL;
+	Datum	   *y = NULL;
+	bool	   *knull;
+	bool	   *dnull;
+	bool	   *ynull;
+	int			nd;
+	int			ny;
+	SectionScore *sections;
+
+	deconstruct_array(ratios, NUMERICOID, -1, false, TYPALIGN_INT, &k, &knull, n);
+	nd = ny = *n;
+	if (correct != NULL)
+		deconstruct_array(correct, INT4OID, 4, true, TYPALIGN_INT, &d, &dnull, &nd);
+	if (wrong != NULL)
+		deconstruct_array(wrong, INT4OID, 4, true, TYPALIGN_INT, &y, &ynull, &ny);
+	if (nd != *n || ny != *n)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("the arrays must have the same length")));
+
+	sections = palloc0(sizeof(SectionScore) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		sections[i].ratio = sc_penalty_ratio(knull[i] ? NULL : DatumGetNumeric(k[i]), knull[i]);
+		if (d != NULL && !dnull[i])
+			sections[i].correct = DatumGetInt32(d[i]);
+		if (y != NULL && !ynull[i])
+			sections[i].wrong = DatumGetInt32(y[i]);
+	}
+	return sections;
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_key_multiple);
+
+/* key_multiple(wrongs_per_right numeric[]) -> int */
+Datum
+sc_key_multiple(PG_FUNCTION_ARGS)
+{
+	int			n;
+	SectionScore *sections = sections_from_arrays(PG_GETARG_ARRAYTYPE_P(0), NULL, NULL, &n);
+
+	PG_RETURN_INT32((int32) sc_common_multiple(sections, n));
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_sort_key);
+
+/* sort_key(correct int[], wrong int[], wrongs_per_right numeric[]) -> bigint */
+Datum
+sc_sort_key(PG_FUNCTION_ARGS)
+{
+	int			n;
+	SectionScore *sections = sections_from_arrays(PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(0),
+												  PG_GETARG_ARRAYTYPE_P(1), &n);
+
+	PG_RETURN_INT64(sc_order_key(sections, n));
 }

@@ -29,6 +29,11 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr)
     ('exam_frozen', 409, 'The results of this exam are frozen', 'Bu sınavın sonuçları kesinleşti', NULL, NULL),
     ('question_not_in_exam', 422, 'A question is not in this exam', 'Sınavda bulunmayan soru', 'Not in this exam: {question_ids}.', 'Sınavda bulunmayanlar: {question_ids}.'),
     ('key_missing', 422, 'A key is missing', 'Yanıt anahtarı eksik', 'No key was given for: {question_ids}.', 'Anahtarı verilmeyenler: {question_ids}.'),
+    ('exam_not_on_paper', 409, 'This exam is sat online', 'Bu sınav çevrim içi yapılıyor', 'Results are entered only for paper exams.', 'Sonuçlar yalnızca kâğıt sınavlarda girilir.'),
+    ('exam_without_sections', 409, 'The exam has no sections', 'Sınavın bölümü yok', NULL, NULL),
+    ('import_failed', 422, 'The file has errors', 'Dosyada hatalar var', 'Nothing was imported; see errors.', 'Hiçbir satır alınmadı; hatalara bakın.'),
+    ('unknown_section', 422, 'Not a section of this exam', 'Bu sınavın bölümü değil', NULL, NULL),
+    ('more_than_questions', 422, 'More answers than questions', 'Soru sayısından fazla yanıt', NULL, NULL),
     ('sum_differs', 422, 'The criteria do not add up to the mark', 'Ölçütlerin toplamı puana eşit değil', NULL, NULL)
 ON CONFLICT DO NOTHING;
 
@@ -43,3 +48,6 @@ PERFORM sc.route(1107, 'POST', '/exams/{exam_id}/regrade', 'sc_api.exam_regrade'
 PERFORM sc.route(1108, 'GET', '/exams/{exam_id}/regrades', 'sc_api.exam_regrades', 'exams.own', '{"tag": "results", "summary": "Corrections of an exam"}');
 PERFORM sc.route(1109, 'GET', '/exams/{exam_id}/grading', 'sc_api.exam_grading', 'exams.own', '{"tag": "results", "summary": "Answers that wait for a mark"}');
 PERFORM sc.route(1110, 'PUT', '/attempts/{attempt_id}/answers/{question_id}/grade', 'sc_api.answer_grade', 'exams.own', '{"tag": "results", "summary": "Mark an answer by hand"}');
+PERFORM sc.route(1111, 'POST', '/exams/{exam_id}/results', 'sc_api.exam_result_enter', 'exams.own', '{"tag": "results", "summary": "Enter a paper result", "idempotency": true}');
+PERFORM sc.route(1112, 'POST', '/exams/{exam_id}/results/import', 'sc_api.exam_results_import', 'exams.own', '{"tag": "results", "summary": "Import paper results", "lane": "stream", "content_type": "text/csv", "max_body": 67108864, "query": ["max_score", "dry_run"]}');
+PERFORM sc.route(1113, 'POST', '/exams/{exam_id}/results/optical', 'sc_api.exam_results_optical', 'exams.own', '{"tag": "results", "summary": "Import the file of an optical reader", "lane": "stream", "content_type": "text/plain", "max_body": 67108864, "query": ["student_no", "answers", "booklet", "key_a", "key_b", "order_b", "dry_run"]}');
