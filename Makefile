@@ -122,7 +122,8 @@ REGRESS = \
 	openapi \
 	fuzz \
 	sanity \
-	attempt
+	attempt \
+	score
 
 ISOLATION = \
 	setup \

@@ -304,10 +304,10 @@ BEGIN
     PERFORM sc.paper_exam(actor, _exam_id);
     PERFORM FROM sc.users AS u WHERE u.id = _user_id AND u.anonymised_at IS NULL;
     IF NOT FOUND THEN
-        PERFORM sc_api.invalid('user_id', 'unknown');
+        PERFORM sc_api.invalid('user_id', 'unknown_reference');
     END IF;
     IF jsonb_typeof(sections) <> 'array' THEN
-        PERFORM sc_api.invalid('sections', 'type_mismatch');
+        PERFORM sc_api.invalid('sections', 'invalid_type');
         PERFORM sc_api.check_valid();
     END IF;
     FOR c IN
@@ -650,16 +650,16 @@ DECLARE
 BEGIN
     PERFORM sc.paper_exam(actor, exam_id);
     IF (sc.column_range(student_no)).first IS NULL THEN
-        PERFORM sc_api.invalid('student_no', 'invalid_format');
+        PERFORM sc_api.invalid('student_no', 'invalid_value');
     END IF;
     IF (sc.column_range(answers)).first IS NULL THEN
-        PERFORM sc_api.invalid('answers', 'invalid_format');
+        PERFORM sc_api.invalid('answers', 'invalid_value');
     END IF;
     IF booklet IS NOT NULL AND (sc.column_range(booklet)).first IS NULL THEN
-        PERFORM sc_api.invalid('booklet', 'invalid_format');
+        PERFORM sc_api.invalid('booklet', 'invalid_value');
     END IF;
     IF order_b !~ '^[0-9]{1,4}(,[0-9]{1,4})*$' THEN
-        PERFORM sc_api.invalid('order_b', 'invalid_format');
+        PERFORM sc_api.invalid('order_b', 'invalid_value');
     END IF;
     PERFORM sc_api.check_valid();
     answer := sc.import_optical(exam_id, raw, student_no, booklet, answers,

@@ -283,7 +283,7 @@ DECLARE
 BEGIN
     PERFORM sc.own_exam(actor, exam_id);
     IF policy NOT IN ('rekey', 'best_of', 'full_credit', 'exclude', 'no_regrade') THEN
-        PERFORM sc_api.invalid('policy', 'unknown_value');
+        PERFORM sc_api.invalid('policy', 'invalid_value');
     END IF;
     IF length(trim(reason)) NOT BETWEEN 1 AND 1000 THEN
         PERFORM sc_api.invalid('reason', 'required');

@@ -282,7 +282,7 @@ BEGIN
         PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     IF sort NOT IN ('rank', 'name', 'submitted_at') THEN
-        PERFORM sc_api.invalid('sort', 'unknown_value');
+        PERFORM sc_api.invalid('sort', 'invalid_value');
         PERFORM sc_api.check_valid();
     END IF;
     all_of_them := sc.is_exam_staff(actor, _exam_id) OR sc.can(actor, 'reports.read');
