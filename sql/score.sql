@@ -97,7 +97,7 @@ SELECT results_published_at = '2026-01-10 10:05Z' AS published FROM sc.exams WHE
 -- 5. sums folded in batches equal those of one pass
 SELECT a.n, abs(a.mean - b.mean) < 1e-9 AND abs(a.sd - b.sd) < 1e-9 AND abs(a.total_covariance - b.total_covariance) < 1e-9 AS same
 FROM sc.item_sums AS i
-JOIN (SELECT (unnest((sc.fold(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8)).items)).*
+JOIN (SELECT (unnest((sc.fold_marks(r.item_ids, r.item_points, r.item_outcomes, r.item_choices, r.points::float8)).items)).*
       FROM sc.exam_results AS r WHERE r.exam_id = pg_temp.id('exam')) AS f ON f.question_id = i.question_id
 CROSS JOIN LATERAL sc.item_moments_final(i.sums) AS a
 CROSS JOIN LATERAL sc.item_moments_final(f.moments) AS b
