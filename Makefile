@@ -74,6 +74,7 @@ SQL_PARTS = \
 	extension/exam.sql \
 	extension/assembly.sql \
 	extension/attempt.sql \
+	extension/monitor.sql \
 	extension/openapi.sql \
 	extension/score.sql \
 	extension/rank.sql \

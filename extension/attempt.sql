@@ -339,16 +339,13 @@ END
 $$;
 COMMENT ON FUNCTION sc.attempt_view(bigint, boolean, timestamptz) IS 'an attempt as its student sees it';
 
-CREATE FUNCTION sc.attempt_result(attempt_id bigint, at timestamptz DEFAULT clock_timestamp())
+CREATE FUNCTION sc.result_counts(attempt_id bigint)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
     result jsonb;
 BEGIN
-    IF NOT sc.review_allows((SELECT a.exam_id FROM sc.exam_attempts AS a WHERE a.id = attempt_result.attempt_id), attempt_id, 'marks', attempt_result.at) THEN
-        RETURN NULL;
-    END IF;
     SELECT jsonb_build_object(
                'state', r.state, 'correct', r.correct, 'wrong', r.wrong, 'blank', r.blank,
                'net', r.net, 'points', r.points, 'max_points', r.max_points,
@@ -363,8 +360,25 @@ BEGIN
                    WHERE s.result_id = r.id), '[]'))
     INTO result
     FROM sc.exam_results AS r
-    WHERE r.attempt_id = attempt_result.attempt_id;
+    WHERE r.attempt_id = result_counts.attempt_id;
     RETURN result;
+END
+$$;
+COMMENT ON FUNCTION sc.result_counts(bigint) IS 'counts and nets of a handed-in attempt, whoever may see them';
+
+CREATE FUNCTION sc.attempt_result(attempt_id bigint, at timestamptz DEFAULT clock_timestamp())
+RETURNS jsonb
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    exam bigint;
+BEGIN
+    SELECT a.exam_id INTO exam FROM sc.exam_attempts AS a
+    WHERE a.id = attempt_result.attempt_id AND a.finished_at IS NOT NULL;
+    IF NOT FOUND OR NOT sc.review_allows(exam, attempt_id, 'marks', attempt_result.at) THEN
+        RETURN NULL;
+    END IF;
+    RETURN sc.result_counts(attempt_id);
 END
 $$;
 COMMENT ON FUNCTION sc.attempt_result(bigint, timestamptz) IS

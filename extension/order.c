@@ -240,6 +240,59 @@ read_ids(const JsonbValue *list, uint64 seed)
 	return o;
 }
 
+static void
+push_other(JsonbParseState **state, const OptionIds *o, const JsonbValue *id, bool to_shown,
+		   JsonbIteratorToken token)
+{
+	JsonbValue	v = *id;
+
+	if (id->type == jbvString)
+		v = rename_id(o, id, to_shown);
+	(void) pushJsonbValue(state, token, &v);
+}
+
+static JsonbValue *
+push_other_list(JsonbParseState **state, const OptionIds *o, const JsonbValue *list, bool to_shown)
+{
+	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < sc_jb_length(list); i++)
+	{
+		JsonbValue	v;
+
+		(void) sc_jb_item(list, i, &v);
+		push_other(state, o, &v, to_shown, WJB_ELEM);
+	}
+	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+/* An object whose values are ids, or whose names are (by_name). */
+static JsonbValue *
+push_other_object(JsonbParseState **state, const OptionIds *o, const JsonbValue *object,
+				  bool to_shown, bool by_name)
+{
+	JsonbIterator *it = JsonbIteratorInit(object->val.binary.data);
+	JsonbValue	k;
+	JsonbValue	v;
+
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	(void) JsonbIteratorNext(&it, &k, true);
+	while (JsonbIteratorNext(&it, &k, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &v, true);
+		if (by_name)
+		{
+			push_other(state, o, &k, to_shown, WJB_KEY);
+			(void) pushJsonbValue(state, WJB_VALUE, &v);
+		}
+		else
+		{
+			(void) pushJsonbValue(state, WJB_KEY, &k);
+			push_other(state, o, &v, to_shown, WJB_VALUE);
+		}
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
 /*
  * An answer in the author's ids from one in shown ids, or the other way round.
  * What is not of the type's shape comes back unchanged.
@@ -250,9 +303,6 @@ sc_order_answer(QuestionType type, Jsonb *options, uint64 seed, Jsonb *answer, b
 	JsonbParseState *state = NULL;
 	JsonbValue	root;
 	JsonbValue	list;
-	JsonbValue	k;
-	JsonbValue	v;
-	JsonbIterator *it;
 	OptionIds	o;
 
 	if (!movable_options(type, options, &list))
@@ -261,32 +311,47 @@ sc_order_answer(QuestionType type, Jsonb *options, uint64 seed, Jsonb *answer, b
 	sc_jb_root(answer, &root);
 	if (root.type == jbvString)
 	{
-		v = rename_id(&o, &root, to_shown);
-		return JsonbValueToJsonb(&v);
+		root = rename_id(&o, &root, to_shown);
+		return JsonbValueToJsonb(&root);
 	}
 	if (sc_jb_is_array(&root))
-	{
-		(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		for (int i = 0; i < sc_jb_length(&root); i++)
-		{
-			(void) sc_jb_item(&root, i, &v);
-			v = rename_id(&o, &v, to_shown);
-			(void) pushJsonbValue(&state, WJB_ELEM, &v);
-		}
-		return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-	}
-	if (!sc_jb_is_object(&root))
-		return answer;
+		return JsonbValueToJsonb(push_other_list(&state, &o, &root, to_shown));
+	if (sc_jb_is_object(&root))
+		return JsonbValueToJsonb(push_other_object(&state, &o, &root, to_shown, false));
+	return answer;
+}
 
+/* The key in shown ids, for the review. */
+static Jsonb *
+order_key(QuestionType type, Jsonb *options, uint64 seed, Jsonb *key)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *it;
+	JsonbValue	list;
+	JsonbValue	k;
+	JsonbValue	v;
+	OptionIds	o;
+
+	if (!JB_ROOT_IS_OBJECT(key) || !movable_options(type, options, &list))
+		return key;
+	o = read_ids(&list, seed);
+	it = JsonbIteratorInit(&key->root);
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	it = JsonbIteratorInit(root.val.binary.data);
 	(void) JsonbIteratorNext(&it, &k, true);
 	while (JsonbIteratorNext(&it, &k, true) == WJB_KEY)
 	{
+		bool		names = sc_jb_text_is(&k, "weights");
+
 		(void) JsonbIteratorNext(&it, &v, true);
-		push_key(&state, k.val.string.val, k.val.string.len);
-		v = rename_id(&o, &v, to_shown);
-		(void) pushJsonbValue(&state, WJB_VALUE, &v);
+		(void) pushJsonbValue(&state, WJB_KEY, &k);
+		if (!names && !sc_jb_text_is(&k, "correct") && !sc_jb_text_is(&k, "order") && !sc_jb_text_is(&k, "pairs"))
+			push_container(&state, &v, false);
+		else if (sc_jb_is_array(&v))
+			(void) push_other_list(&state, &o, &v, true);
+		else if (sc_jb_is_object(&v))
+			(void) push_other_object(&state, &o, &v, true, names);
+		else
+			push_other(&state, &o, &v, true, WJB_VALUE);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -318,4 +383,18 @@ sc_shown_answer(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(sc_order_answer(type, PG_GETARG_JSONB_P(1),
 									  sc_order_seed(PG_GETARG_INT64(2), PG_GETARG_INT64(3)),
 									  answer, true));
+}
+
+/* shown_key(type, options, seed, question_id, shuffle_options, key) */
+PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_shown_key);
+Datum
+sc_shown_key(PG_FUNCTION_ARGS)
+{
+	QuestionType type = sc_question_type(PG_GETARG_TEXT_PP(0));
+	Jsonb	   *key = PG_GETARG_JSONB_P(5);
+
+	if (!sc_order_applies(type, PG_GETARG_BOOL(4)))
+		PG_RETURN_JSONB_P(key);
+	PG_RETURN_JSONB_P(order_key(type, PG_GETARG_JSONB_P(1),
+								sc_order_seed(PG_GETARG_INT64(2), PG_GETARG_INT64(3)), key));
 }

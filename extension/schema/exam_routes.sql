@@ -79,8 +79,9 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr,
     ('override_empty', 422, 'The override changes nothing', 'İstisna hiçbir şeyi değiştirmiyor', NULL, NULL, NULL),
     ('override_exists', 409, 'There is an override for this student or group', 'Bu öğrenci ya da grup için istisna var', NULL, NULL, 'exam_overrides_once'),
     ('one_target', 422, 'Name either a student or a group', 'Öğrenci ya da gruptan birini belirtin', NULL, NULL, 'exam_overrides_one'),
-    ('nobody_to_extend', 409, 'Nobody to extend', 'Süresi uzatılacak kimse yok', NULL, NULL, NULL),
-    ('reopen_needs_time', 409, 'The time of this attempt is over', 'Bu oturumun süresi dolmuş', 'Give an override or a later deadline first.', 'Önce istisna ya da ek süre verin.', NULL),
+    ('all_or_some', 422, 'Name students, or all', 'Öğrencileri ya da tümünü belirtin', NULL, NULL, NULL),
+    ('not_in_exam', 422, 'Not a student of this exam', 'Bu sınavın öğrencisi değil', 'Student {user_id}.', '{user_id} numaralı öğrenci.', NULL),
+    ('exam_not_published', 409, 'This exam is not published yet', 'Bu sınav henüz yayımlanmadı', NULL, NULL, NULL),
     ('review_closed', 403, 'Not to be seen yet', 'Henüz görülemez', 'The exam''s review policy does not show this now.', 'Sınavın inceleme kuralı bunu şu an göstermiyor.', NULL)
 ON CONFLICT DO NOTHING;
 
@@ -113,6 +114,17 @@ PERFORM sc.route(917, 'DELETE', '/exams/{exam_id}/questions/{question_id}', 'sc_
 PERFORM sc.route(918, 'GET', '/exams/{exam_id}/audience', 'sc_api.audience_get', 'exams.own', '{"tag": "exams", "summary": "Who sits an exam"}');
 PERFORM sc.route(919, 'PUT', '/exams/{exam_id}/audience', 'sc_api.audience_put', 'exams.own', '{"tag": "exams", "summary": "Say who sits an exam"}');
 
+PERFORM sc.route(950, 'GET', '/exams/{exam_id}/monitor', 'sc_api.exam_monitor', 'user', '{"lane": "slow", "tag": "exam day", "summary": "Board of the exam day"}');
+PERFORM sc.route(951, 'POST', '/exams/{exam_id}/extend', 'sc_api.exam_extend', 'exams.own', '{"lane": "slow", "idempotency": true, "tag": "exam day", "summary": "Give more time"}');
+PERFORM sc.route(952, 'GET', '/exams/{exam_id}/announcements', 'sc_api.announcement_list', 'user', '{"tag": "exam day", "summary": "Announcements"}');
+PERFORM sc.route(953, 'POST', '/exams/{exam_id}/announcements', 'sc_api.announcement_create', 'exams.own', '{"status": 201, "tag": "exam day", "summary": "Announce"}');
+PERFORM sc.route(954, 'POST', '/exams/{exam_id}/prepare', 'sc_api.exam_prepare', 'exams.own', '{"lane": "slow", "tag": "exam day", "summary": "Prepare the attempts"}');
+PERFORM sc.route(955, 'GET', '/exams/{exam_id}/audit', 'sc_api.exam_audit', 'exams.own', '{"tag": "exam day", "summary": "What staff did"}');
+PERFORM sc.route(960, 'GET', '/exams/{exam_id}/overrides', 'sc_api.override_list', 'exams.own', '{"tag": "exam day", "summary": "Overrides"}');
+PERFORM sc.route(961, 'POST', '/exams/{exam_id}/overrides', 'sc_api.override_create', 'exams.own', '{"status": 201, "lane": "slow", "cost": "hash", "tag": "exam day", "summary": "Give an override"}');
+PERFORM sc.route(962, 'PATCH', '/exams/{exam_id}/overrides/{override_id}', 'sc_api.override_patch', 'exams.own', '{"lane": "slow", "cost": "hash", "tag": "exam day", "summary": "Change an override"}');
+PERFORM sc.route(963, 'DELETE', '/exams/{exam_id}/overrides/{override_id}', 'sc_api.override_delete', 'exams.own', '{"tag": "exam day", "summary": "Take an override back"}');
+
 PERFORM sc.route(1000, 'POST', '/exams/{exam_id}/attempts', 'sc_api.attempt_start', 'user', '{"rate": "exam", "idempotency": true, "response": "sc_api.attempt", "tag": "attempts", "summary": "Start"}');
 PERFORM sc.route(1001, 'GET', '/attempts/{attempt_id}', 'sc_api.attempt_get', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "An attempt"}');
 PERFORM sc.route(1002, 'GET', '/attempts/{attempt_id}/clock', 'sc_api.attempt_clock', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "Time left"}');
@@ -120,3 +132,6 @@ PERFORM sc.route(1003, 'PUT', '/attempts/{attempt_id}/answers/{question_id}', 's
 PERFORM sc.route(1004, 'POST', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');
 PERFORM sc.route(1005, 'PUT', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');
 PERFORM sc.route(1006, 'POST', '/attempts/{attempt_id}/submit', 'sc_api.attempt_submit', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "idempotency": true, "response": "sc_api.attempt", "tag": "attempts", "summary": "Hand in"}');
+PERFORM sc.route(1007, 'GET', '/attempts/{attempt_id}/review', 'sc_api.attempt_review', 'user', '{"tag": "attempts", "summary": "Review"}');
+PERFORM sc.route(1008, 'POST', '/attempts/{attempt_id}/force-submit', 'sc_api.attempt_force_submit', 'exams.own', '{"tag": "exam day", "summary": "Hand in for a student"}');
+PERFORM sc.route(1009, 'POST', '/attempts/{attempt_id}/reopen', 'sc_api.attempt_reopen', 'exams.own', '{"tag": "exam day", "summary": "Reopen an attempt"}');
