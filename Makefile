@@ -124,7 +124,8 @@ REGRESS = \
 	fuzz \
 	sanity \
 	attempt \
-	score
+	score \
+	exam
 
 ISOLATION = \
 	setup \

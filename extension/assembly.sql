@@ -461,11 +461,11 @@ BEGIN
         RETURN;
     END IF;
     FOR name, value IN SELECT d.key, d.value FROM jsonb_each(draw) AS d LOOP
-        IF NOT CASE
+        IF NOT (CASE
                WHEN name IN ('subject_id', 'unit_id', 'outcome_id', 'grade') THEN jsonb_typeof(value) = 'number' AND value::text ~ '^[0-9]{1,18}$'
                WHEN name IN ('difficulty', 'category', 'source', 'type') THEN jsonb_typeof(value) = 'string'
                WHEN name = 'tags' THEN jsonb_typeof(value) = 'array' AND value @? '$[*]' AND NOT value @? '$[*] ? (@.type() != "string")'
-               ELSE false END THEN
+               ELSE false END) THEN
             PERFORM sc_api.invalid('draw.' || name, 'invalid_value');
         END IF;
     END LOOP;

@@ -228,7 +228,7 @@ BEGIN
             SELECT DISTINCT a.exam_id, a.user_id
             FROM sc.exam_attempts AS a
             JOIN sc.exam_overrides AS o ON o.exam_id = a.exam_id
-            WHERE a.user_id = r.student_id AND o.group_id = r.group_id
+            WHERE a.user_id IN (OLD.student_id, NEW.student_id) AND o.group_id IN (OLD.group_id, NEW.group_id)
               AND a.state IN ('in_progress', 'overdue')
             ORDER BY a.exam_id
         LOOP
