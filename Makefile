@@ -88,6 +88,9 @@ SQL_PARTS = \
 	extension/user.sql \
 	extension/bank.sql \
 	extension/statistics.sql \
+	extension/consent.sql \
+	extension/school.sql \
+	extension/curriculum.sql \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \
@@ -125,7 +128,13 @@ REGRESS = \
 	sanity \
 	attempt \
 	score \
-	exam
+	exam \
+	jwt \
+	password \
+	auth \
+	users \
+	privacy \
+	school
 
 ISOLATION = \
 	setup \

@@ -41,6 +41,7 @@
 #define MAX_LANES		16
 #define MAX_ITERATIONS	5000000
 #define MAX_BCRYPT_COST 15
+#define MAX_TOUCHED_KIB (1024 * 1024)	/* memory times passes */
 #define MAX_DIGEST		64
 #define MAX_SALT		128
 
@@ -164,7 +165,8 @@ read_argon_hash(const char *s, ArgonHash *h)
 	h->digest_len = phc_decode(dollar + 1, strlen(dollar + 1), h->digest, sizeof(h->digest));
 
 	/* Smaller ones argon2 itself refuses. */
-	return h->salt_len >= 8 && h->digest_len >= 16 && h->memory_kib >= 8 * h->lanes;
+	return h->salt_len >= 8 && h->digest_len >= 16 && h->memory_kib >= 8 * h->lanes &&
+		(int64) h->memory_kib * h->passes <= MAX_TOUCHED_KIB;
 }
 
 static bool
@@ -256,7 +258,8 @@ verify_scrypt(const char *password, const char *hash)
 	dollar = strchr(hash, '$');
 	memory = UINT64CONST(128) * n * r;
 	if (!dollar || dollar == hash || dollar - hash > MAX_SALT ||
-		n < 2 || (n & (n - 1)) != 0 || memory > UINT64CONST(1024) * MAX_MEMORY_KIB)
+		n < 2 || (n & (n - 1)) != 0 || memory > UINT64CONST(1024) * MAX_MEMORY_KIB ||
+		memory * p > UINT64CONST(1024) * MAX_TOUCHED_KIB)
 		return false;
 
 	CHECK_FOR_INTERRUPTS();

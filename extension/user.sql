@@ -79,7 +79,7 @@ COMMENT ON COLUMN sc_api.personal_data.generated_at IS 'as of';
 COMMENT ON COLUMN sc_api.personal_data.account IS 'the user';
 COMMENT ON COLUMN sc_api.personal_data.records IS 'rows that refer to the user, by table and column; secrets are left out';
 
-CREATE FUNCTION sc.fold(words text)
+CREATE FUNCTION sc.fold_text(words text)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
@@ -88,7 +88,7 @@ BEGIN
     RETURN lower(translate(normalize(words, NFC), 'ÇĞİIÖŞÜÂÎÛçğıöşüâîû@.', 'cgiiosuaiucgiosuaiu  ') COLLATE "C");
 END
 $$;
-COMMENT ON FUNCTION sc.fold(text) IS
+COMMENT ON FUNCTION sc.fold_text(text) IS
     'text as search compares it: small ASCII letters instead of Turkish ones, so that çarpım is found by carpim and ISPARTA by isparta';
 
 CREATE FUNCTION sc.prefix_query(words text)
@@ -97,7 +97,7 @@ LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 BEGIN
     RETURN (SELECT to_tsquery('pg_catalog.simple', string_agg(quote_literal(w) || ':*', ' & '))
-            FROM regexp_split_to_table(sc.fold(words), '[^[:alnum:]]+') AS w
+            FROM regexp_split_to_table(sc.fold_text(words), '[^[:alnum:]]+') AS w
             WHERE w <> '');
 END
 $$;
@@ -354,6 +354,7 @@ DECLARE
     old record;
     field text;
 BEGIN
+    PERFORM sc.check_target(actor, user_update.user_id);
     SELECT u.email INTO old FROM sc.users AS u WHERE u.id = user_update.user_id AND u.anonymised_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');
@@ -394,6 +395,22 @@ $$;
 COMMENT ON FUNCTION sc_api.user_update(bigint, bigint, text[], text, text, text, text, text, int, text, bigint, text, boolean, jsonb) IS
     'Change what is known of a user. Fields that are not sent stay as they are; another address has to be verified again.';
 
+CREATE FUNCTION sc.check_target(actor bigint, user_id bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+AS $$
+BEGIN
+    -- whoever can move a manager's address can become that manager
+    IF NOT sc.can(actor, 'roles.manage') AND EXISTS (
+           SELECT FROM sc.roles AS r
+           WHERE r.permissions && '{users.manage,roles.manage}' AND r.name = ANY (sc.role_names(check_target.user_id))) THEN
+        PERFORM sc_api.refuse(403, 'forbidden');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION sc.check_target(bigint, bigint) IS
+    'refuses the request if the user manages users, and the actor may not give such roles';
+
 CREATE FUNCTION sc.keep_an_admin()
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -425,6 +442,7 @@ RETURNS sc_api.profile
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
+    PERFORM sc.check_target(actor, user_deactivate.user_id);
     IF actor = user_deactivate.user_id THEN
         PERFORM sc_api.refuse(409, 'not_yourself');
     END IF;
@@ -445,6 +463,7 @@ RETURNS sc_api.profile
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
+    PERFORM sc.check_target(actor, user_activate.user_id);
     UPDATE sc.users SET is_active = true WHERE id = user_activate.user_id AND anonymised_at IS NULL;
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');

@@ -76,7 +76,7 @@ COMMENT ON COLUMN sc.users.password_changed_at IS 'when the password was last se
 COMMENT ON COLUMN sc.users.last_login_at IS 'last successful log-in';
 COMMENT ON COLUMN sc.users.last_seen_at IS 'last request noticed, best effort';
 COMMENT ON COLUMN sc.users.anonymised_at IS 'when the person was erased; the row stays for the statistics';
-COMMENT ON COLUMN sc.users.search IS 'words of name and address, folded as sc.fold() folds them';
+COMMENT ON COLUMN sc.users.search IS 'words of name and address, folded as sc.fold_text() folds them';
 COMMENT ON COLUMN sc.users.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.users.updated_at IS 'when the row last changed';
 CREATE UNIQUE INDEX IF NOT EXISTS idx_users_email ON sc.users (email);
@@ -325,3 +325,12 @@ PERFORM sc.route(206, 'POST', '/users/{user_id}/activate', 'sc_api.user_activate
 PERFORM sc.route(207, 'POST', '/users/{user_id}/deactivate', 'sc_api.user_deactivate', 'users.manage', '{"tag": "users", "summary": "Shut a user out"}');
 PERFORM sc.route(208, 'PUT', '/users/{user_id}/roles', 'sc_api.user_roles', 'roles.manage', '{"tag": "users", "summary": "Give roles"}');
 PERFORM sc.route(209, 'GET', '/roles', 'sc_api.roles_list', 'users.read', '{"tag": "users", "summary": "Roles"}');
+PERFORM sc.route(210, 'GET', '/users/me/data', 'sc_api.my_data', 'user', '{"lane": "slow", "cost": "cpu", "tag": "privacy", "summary": "Everything held about me"}');
+PERFORM sc.route(211, 'POST', '/users/{user_id}/erase', 'sc_api.user_erase', 'users.manage', '{"lane": "slow", "tag": "privacy", "summary": "Forget a person"}');
+PERFORM sc.route(212, 'GET', '/users/{user_id}/card-views', 'sc_api.card_views_list', 'user', '{"tag": "privacy", "summary": "Who opened a card"}');
+PERFORM sc.route(213, 'GET', '/consent-notices', 'sc_api.notices_list', NULL,
+    '{"cache_key": "sc:notices:list", "public": true, "tag": "privacy", "summary": "Notices in force"}');
+PERFORM sc.route(214, 'POST', '/consent-notices', 'sc_api.notice_publish', 'school.manage', '{"status": 201, "tag": "privacy", "summary": "Publish a notice"}');
+PERFORM sc.route(215, 'GET', '/users/me/consents', 'sc_api.consents_list', 'user', '{"tag": "privacy", "summary": "My consents"}');
+PERFORM sc.route(216, 'POST', '/users/me/consents', 'sc_api.consent_give', 'user', '{"status": 201, "tag": "privacy", "summary": "Agree to a notice"}');
+PERFORM sc.route(217, 'DELETE', '/users/me/consents/{consent_id}', 'sc_api.consent_withdraw', 'user', '{"tag": "privacy", "summary": "Take a consent back"}');
