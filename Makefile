@@ -91,6 +91,7 @@ SQL_PARTS = \
 	extension/consent.sql \
 	extension/school.sql \
 	extension/curriculum.sql \
+	extension/package.sql \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \
@@ -138,7 +139,9 @@ REGRESS = \
 
 ISOLATION = \
 	setup \
-	touch_notify
+	touch_notify \
+	refresh \
+	admins
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 
 REGRESS_OPTS = --outputdir=build/regress

@@ -278,6 +278,8 @@ CREATE OR REPLACE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON sc.consent_n
 
 INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr, constraint_name) VALUES
     ('season_dates', 422, 'A season ends after it began', 'Sezon başladıktan sonra biter', NULL, NULL, 'seasons_order'),
+    ('package_over', 409, 'This package is not given any more', 'Bu paket artık verilmiyor', NULL, NULL, NULL),
+    ('users_or_group', 422, 'Give either users or a class', 'Ya kullanıcıları ya da bir sınıfı verin', NULL, NULL, NULL),
     ('notice_not_in_force', 422, 'This notice is not in force', 'Bu metin yürürlükte değil', 'Fetch the notices again.', 'Metinleri yeniden alın.', NULL)
 ON CONFLICT DO NOTHING;
 
@@ -322,3 +324,9 @@ PERFORM sc.route(348, 'GET', '/outcomes', 'sc_api.outcomes_list', 'user', '{"cac
 PERFORM sc.route(349, 'POST', '/outcomes', 'sc_api.outcome_create', 'questions.manage', '{"status": 201, "tag": "curriculum", "summary": "Add an outcome"}');
 PERFORM sc.route(350, 'PATCH', '/outcomes/{outcome_id}', 'sc_api.outcome_update', 'questions.manage', '{"tag": "curriculum", "summary": "Change an outcome"}');
 PERFORM sc.route(351, 'DELETE', '/outcomes/{outcome_id}', 'sc_api.outcome_delete', 'school.manage', '{"tag": "curriculum", "summary": "Remove an outcome"}');
+PERFORM sc.route(360, 'GET', '/packages', 'sc_api.packages_list', 'enrollments.manage', '{"tag": "school", "summary": "Packages"}');
+PERFORM sc.route(361, 'POST', '/packages', 'sc_api.package_create', 'enrollments.manage', '{"status": 201, "tag": "school", "summary": "Make a package"}');
+PERFORM sc.route(362, 'GET', '/packages/{package_id}', 'sc_api.package_get', 'enrollments.manage', '{"tag": "school", "summary": "A package"}');
+PERFORM sc.route(363, 'PATCH', '/packages/{package_id}', 'sc_api.package_update', 'enrollments.manage', '{"tag": "school", "summary": "Change a package"}');
+PERFORM sc.route(364, 'POST', '/packages/{package_id}/enroll', 'sc_api.package_enroll', 'enrollments.manage',
+    '{"lane": "slow", "idempotency": true, "tag": "school", "summary": "Give a package to users or a class"}');
