@@ -78,6 +78,11 @@ def make_sample(db, new_course, new_user, teacher, student, enroll, serial):
         "branch_id": lambda: insert("branches", name=f"Şube {serial()}"),
         "group_id": lambda: insert("groups", name=f"Sınıf {serial()}", season_id=season()),
         "package_id": lambda: insert("packages", name=f"Paket {serial()}"),
+        "subject_id": lambda: insert("subjects", code=f"D{serial()}", name="Ders"),
+        "unit_id": lambda: insert("units", subject_id=value("subject_id"), name="Ünite"),
+        "outcome_id": lambda: insert("outcomes", unit_id=value("unit_id"), code=f"K{serial()}", description="Kazanım"),
+        "relation_id": lambda: insert("guardians", guardian_id=value("guardian_id"), student_id=value("student_id")),
+        "notice_id": lambda: insert("consent_notices", kind="marketing", version=db.one("SELECT count(*) + 1 FROM sc.consent_notices"), body="Metin"),
         "exam_id": exam,
     }
 
