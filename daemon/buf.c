@@ -104,18 +104,24 @@ buf_int(Buf *b, int64_t n)
 void
 buf_printf(Buf *b, const char *fmt,...)
 {
+	char		text[512];
 	va_list		args;
 	int			len;
 
 	va_start(args, fmt);
-	len = vsnprintf(NULL, 0, fmt, args);
+	len = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (!reserve(b, (size_t) len))
-		return;
-	va_start(args, fmt);
-	(void) vsnprintf(b->data + b->len, (size_t) len + 1, fmt, args);
-	va_end(args);
-	b->len += (size_t) len;
+	if (len < 0)
+		b->failed = true;
+	else if ((size_t) len < sizeof(text))
+		buf_put(b, text, (size_t) len);
+	else if (reserve(b, (size_t) len))
+	{
+		va_start(args, fmt);
+		(void) vsnprintf(b->data + b->len, (size_t) len + 1, fmt, args);
+		va_end(args);
+		b->len += (size_t) len;
+	}
 }
 
 void
