@@ -235,20 +235,37 @@ CREATE FUNCTION sc.users_matching(actor bigint, everybody boolean, words tsquery
                                   in_group bigint, OUT id bigint, OUT full_name text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+-- which conditions there are decides which index is right, so no plan is good for all
+SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    wanted smallint := (SELECT r.id FROM sc.roles AS r WHERE r.name = role);
+    found bigint[];
+    members bigint[];
+    visible bigint[];
 BEGIN
+    -- as arrays, which the planner looks up in the primary key
+    IF number IS NOT NULL THEN
+        found := ARRAY(SELECT x.id FROM sc.users AS x WHERE x.search @@ words
+                       UNION ALL
+                       SELECT s.user_id FROM sc.students AS s WHERE s.student_no = number);
+    END IF;
+    IF in_group IS NOT NULL THEN
+        members := ARRAY(SELECT m.student_id FROM sc.group_members AS m
+                         WHERE m.group_id = in_group AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity'));
+    END IF;
+    IF NOT everybody THEN
+        visible := ARRAY(SELECT sc.students_of(actor));
+    END IF;
     RETURN QUERY
     SELECT u.id, u.full_name
     FROM sc.users AS u
-    WHERE (number IS NULL OR u.search @@ words
-           OR u.id = (SELECT s.user_id FROM sc.students AS s WHERE s.student_no = number))
+    WHERE (found IS NULL OR u.id = ANY (found))
+      AND (members IS NULL OR u.id = ANY (members))
+      AND (visible IS NULL OR u.id = ANY (visible))
       AND (active IS NULL OR u.is_active = active)
       AND u.anonymised_at IS NULL
-      AND (role IS NULL OR role = ANY (sc.role_names(u.id)))
-      AND (in_group IS NULL OR u.id IN (
-               SELECT m.student_id FROM sc.group_members AS m
-               WHERE m.group_id = in_group AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')))
-      AND (everybody OR u.id IN (SELECT sc.students_of(actor)));
+      AND (role IS NULL OR u.role_id = wanted OR u.id IN (SELECT x.user_id FROM sc.user_roles AS x WHERE x.role_id = wanted));
 END
 $$;
 COMMENT ON FUNCTION sc.users_matching(bigint, boolean, tsquery, text, text, boolean, bigint) IS
