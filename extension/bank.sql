@@ -394,13 +394,12 @@ DECLARE
     id bigint;
 BEGIN
     INSERT INTO sc.questions AS q (subject_id, unit_id, outcome_id, category, difficulty, grade, source, tags, created_by)
-    VALUES (subject_id, unit_id, outcome_id, nullif(btrim(d.category), ''), d.difficulty, d.grade, nullif(btrim(d.source), ''),
+    VALUES (subject_id, unit_id, outcome_id, sc.text_normal(d.category), d.difficulty, d.grade, sc.text_normal(d.source),
             coalesce(d.tags, '{}'), actor)
     RETURNING q.id INTO id;
     INSERT INTO sc.question_versions (question_id, version, type, name, prompt, format, options, key, explanation, media, points, created_by)
-    VALUES (id, 1, d.type, nullif(btrim(d.name), ''), btrim(d.prompt, E' \t\r\n'), d.format,
-            CASE WHEN d.options = '{}' THEN '[]' ELSE d.options END, sc.key_normal(d.type, coalesce(d.key, '{}')),
-            nullif(btrim(d.explanation, E' \t\r\n'), ''), d.media, coalesce(d.points, CASE d.type WHEN 'description' THEN 0 ELSE 1 END), actor);
+    VALUES (id, 1, d.type, sc.text_normal(d.name), sc.text_normal(d.prompt), d.format, sc.options_normal(d.options),
+            sc.key_normal(d.type, coalesce(d.key, '{}')), sc.text_normal(d.explanation), d.media, coalesce(d.points, CASE d.type WHEN 'description' THEN 0 ELSE 1 END), actor);
     RETURN id;
 END
 $$;
@@ -731,19 +730,19 @@ BEGIN
     was := sc.question_row(question_id);
     d := ROW(NULL,
              CASE WHEN _type IS NULL THEN was.type ELSE sc.question_normal(_type) END,
-             CASE WHEN 'name' = ANY (given) THEN nullif(btrim(_name), '') ELSE was.name END,
-             CASE WHEN 'prompt' = ANY (given) THEN btrim(_prompt, E' \t\r\n') ELSE was.prompt END,
+             CASE WHEN 'name' = ANY (given) THEN sc.text_normal(_name) ELSE was.name END,
+             CASE WHEN 'prompt' = ANY (given) THEN sc.text_normal(_prompt) ELSE was.prompt END,
              coalesce(_format, was.format),
-             CASE WHEN 'options' = ANY (given) THEN coalesce(_options, '[]') ELSE was.options END,
+             CASE WHEN 'options' = ANY (given) THEN coalesce(sc.options_normal(_options), '[]') ELSE was.options END,
              CASE WHEN 'key' = ANY (given) THEN coalesce(_key, '{}') ELSE was.key END,
-             CASE WHEN 'explanation' = ANY (given) THEN nullif(btrim(_explanation, E' \t\r\n'), '') ELSE was.explanation END,
+             CASE WHEN 'explanation' = ANY (given) THEN sc.text_normal(_explanation) ELSE was.explanation END,
              CASE WHEN 'media' = ANY (given) THEN coalesce(_media, '[]') ELSE was.media END,
              coalesce(_points, was.points),
-             CASE WHEN 'category' = ANY (given) THEN nullif(btrim(_category), '') ELSE was.category END,
+             CASE WHEN 'category' = ANY (given) THEN sc.text_normal(_category) ELSE was.category END,
              NULL, NULL, NULL,
              CASE WHEN 'difficulty' = ANY (given) THEN _difficulty ELSE was.difficulty END,
              CASE WHEN 'grade' = ANY (given) THEN _grade ELSE was.grade END,
-             CASE WHEN 'source' = ANY (given) THEN nullif(btrim(_source), '') ELSE was.source END,
+             CASE WHEN 'source' = ANY (given) THEN sc.text_normal(_source) ELSE was.source END,
              CASE WHEN 'tags' = ANY (given) THEN coalesce(_tags, '{}') ELSE was.tags END,
              '[]');
     -- a question that moves to another subject leaves its unit behind, unless it is given one

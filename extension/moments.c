@@ -472,6 +472,56 @@ option_sums(const Fold *f, FoldCell *const *cells, int n)
 	return option_sums_jsonb(sums, count);
 }
 
+/* Moments of n totals at hand, in two passes. */
+static void
+test_moments_of(const double *total, int n, double *m)
+{
+	double		sum = 0;
+
+	memset(m, 0, sizeof(double) * TEST_MOMENTS);
+	if (n == 0)
+		return;
+	for (int s = 0; s < n; s++)
+		sum += total[s];
+	m[0] = n;
+	m[1] = sum / n;
+	for (int s = 0; s < n; s++)
+	{
+		double		d = total[s] - m[1];
+
+		m[2] += d * d;
+		m[3] += d * d * d;
+		m[4] += d * d * d * d;
+	}
+}
+
+/* Moments of the cells of one item, in two passes; there is at least one. */
+static void
+item_moments_of(const Fold *f, FoldCell *const *cells, int n, double *m)
+{
+	double		sum_x = 0;
+	double		sum_t = 0;
+
+	memset(m, 0, sizeof(double) * ITEM_MOMENTS);
+	for (int i = 0; i < n; i++)
+	{
+		sum_x += cells[i]->mark;
+		sum_t += f->total[cells[i]->result];
+	}
+	m[0] = n;
+	m[1] = sum_x / n;
+	m[2] = sum_t / n;
+	for (int i = 0; i < n; i++)
+	{
+		double		dx = cells[i]->mark - m[1];
+		double		dt = f->total[cells[i]->result] - m[2];
+
+		m[3] += dx * dx;
+		m[4] += dt * dt;
+		m[5] += dx * dt;
+	}
+}
+
 /* Cells of each column, in the order of the results' totals. */
 static FoldCell ***
 cells_by_column(Fold *f, int *count)
@@ -512,12 +562,7 @@ sc_fold_final(PG_FUNCTION_ARGS)
 	item_type = get_element_type(TupleDescAttr(desc, 1)->atttypid);
 	item_desc = lookup_rowtype_tupdesc(item_type, -1);
 
-	for (int s = 0; s < f->n_results; s++)
-	{
-		double		one[TEST_MOMENTS] = {1, f->total[s]};
-
-		combine_test(test, one);
-	}
+	test_moments_of(f->total, f->n_results, test);
 
 	/* One column at a time goes through item.c's analysis. */
 	m.n = f->n_results;
@@ -538,12 +583,8 @@ sc_fold_final(PG_FUNCTION_ARGS)
 		for (int s = 0; s < m.n; s++)
 			m.mark[s] = NAN;
 		for (int i = 0; i < count[c]; i++)
-		{
-			double		one[ITEM_MOMENTS] = {1, cells[c][i]->mark, f->total[cells[c][i]->result]};
-
-			combine_item(moments, one);
 			m.mark[cells[c][i]->result] = cells[c][i]->mark;
-		}
+		item_moments_of(f, cells[c], count[c], moments);
 		sc_analyse_items(&m, &st);
 		v[0] = Int64GetDatum(f->item[c]);
 		v[1] = PointerGetDatum(make_state(moments, ITEM_MOMENTS));

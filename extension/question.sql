@@ -37,6 +37,37 @@ END
 $$;
 COMMENT ON FUNCTION sc.question_normal(text) IS 'the stored name of a question type';
 
+CREATE FUNCTION sc.text_normal(words text)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN nullif(btrim(replace(words, E'\r', ''), E' \t\n'), '');
+END
+$$;
+COMMENT ON FUNCTION sc.text_normal(text) IS 'a text with plain line ends and without white space around it; NULL if nothing is left';
+
+CREATE FUNCTION sc.options_normal(options jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    -- a list of options, or an object of such lists (matching)
+    IF jsonb_typeof(options) = 'object' THEN
+        RETURN CASE WHEN options = '{}' THEN '[]'
+                    ELSE (SELECT jsonb_object_agg(o.key, sc.options_normal(o.value)) FROM jsonb_each(options) AS o) END;
+    ELSIF jsonb_typeof(options) = 'array' THEN
+        RETURN coalesce((
+            SELECT jsonb_agg(CASE WHEN jsonb_typeof(o.value -> 'text') = 'string'
+                                  THEN jsonb_set(o.value, '{text}', coalesce(to_jsonb(sc.text_normal(o.value ->> 'text')), '""'))
+                                  ELSE o.value END ORDER BY o.place)
+            FROM jsonb_array_elements(options) WITH ORDINALITY AS o(value, place)), '[]');
+    END IF;
+    RETURN options;
+END
+$$;
+COMMENT ON FUNCTION sc.options_normal(jsonb) IS 'options with normal texts';
+
 CREATE FUNCTION sc.key_normal(type text, key jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
