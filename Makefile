@@ -120,6 +120,10 @@ DATA_built = $(SQL_BUILT)
 
 REGRESS = \
 	setup \
+	grade \
+	gift \
+	item \
+	question \
 	dispatch \
 	dispatch_bind \
 	touch \

@@ -205,6 +205,13 @@ DECLARE
     right_ones text[];
 BEGIN
     FOR r IN SELECT * FROM sc.csv_parse(file) LOOP
+        IF r.fields IS NULL THEN
+            d := NULL;
+            d.line := r.line;
+            d.errors := sc.draft_error(r.line, NULL, 'open_quote', 'a quoted field is not closed');
+            RETURN NEXT d;
+            RETURN;
+        END IF;
         IF head IS NULL THEN
             head := ARRAY(SELECT lower(btrim(h)) FROM unnest(r.fields) AS h);
             CONTINUE;

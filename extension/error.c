@@ -91,7 +91,7 @@ constraint_column(const ErrorData *edata)
 {
 	Oid			namespace = edata->schema_name ? get_namespace_oid(edata->schema_name, true) : InvalidOid;
 	Oid			relid = OidIsValid(namespace) && edata->table_name
-		? get_relname_relid(edata->table_name, namespace) : InvalidOid;
+	? get_relname_relid(edata->table_name, namespace) : InvalidOid;
 	Oid			constraint;
 	HeapTuple	tuple;
 	Datum		key;
@@ -122,7 +122,7 @@ constraint_column(const ErrorData *edata)
 static ScProblem
 classify_constraint(const ErrorData *edata, int status, const char *code)
 {
-	ScProblem	problem = {.status = status,.code = code};
+	ScProblem	problem = {.status = status, .code = code};
 	char	   *column = NULL;
 
 	if (edata->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION)
@@ -156,7 +156,7 @@ static ScProblem
 classify_refusal(const ErrorData *edata)
 {
 	const char *state = unpack_sql_state(edata->sqlerrcode);
-	ScProblem	problem = {.status = atoi(state + 2),.code = edata->message,.params = edata->detail};
+	ScProblem	problem = {.status = atoi(state + 2), .code = edata->message, .params = edata->detail};
 
 	if (problem.status < 400 || problem.status > 599 || problem.code == NULL)
 		problem.status = 0;
@@ -195,22 +195,37 @@ sc_classify(const ErrorData *edata)
 		case ERRCODE_T_R_SERIALIZATION_FAILURE:
 		case ERRCODE_T_R_DEADLOCK_DETECTED:
 		case ERRCODE_LOCK_NOT_AVAILABLE:
-			return (ScProblem) {.status = 503,.code = "retry"};
+			return (ScProblem)
+			{
+				.status = 503, .code = "retry"
+			};
 		case ERRCODE_DIVISION_BY_ZERO:
 			/* class 22, yet never the caller's doing */
-			return (ScProblem) {.status = 500,.code = "internal_error"};
+			return (ScProblem)
+			{
+				.status = 500, .code = "internal_error"
+			};
 	}
 	if (category == ERRCODE_DATA_EXCEPTION)
-		return (ScProblem) {.status = 422,.code = "invalid_value"};
+		return (ScProblem)
+	{
+		.status = 422, .code = "invalid_value"
+	};
 	switch (category)
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_OPERATOR_INTERVENTION:
 		case ERRCODE_SYSTEM_ERROR:
 		case ERRCODE_INTERNAL_ERROR:
-			return (ScProblem) {.status = 0};
+			return (ScProblem)
+			{
+				.status = 0
+			};
 	}
-	return (ScProblem) {.status = 500,.code = "internal_error"};
+	return (ScProblem)
+	{
+		.status = 500, .code = "internal_error"
+	};
 }
 
 /* Append text with "{name}" replaced by members of params. */
@@ -220,7 +235,8 @@ fill(const char *text, Jsonb *params)
 	StringInfoData out;
 
 	if (text == NULL || params == NULL)
-		return text != NULL ? pstrdup(text) : NULL;
+		return text !=NULL ? pstrdup(text) : NULL;
+
 	initStringInfo(&out);
 	for (const char *p = text; *p; p++)
 	{
@@ -229,7 +245,7 @@ fill(const char *text, Jsonb *params)
 
 		if (end != NULL)
 		{
-			JsonbValue	key = {.type = jbvString,.val.string = {.len = end - p - 1,.val = unconstify(char *, p + 1)}};
+			JsonbValue	key = {.type = jbvString,.val.string = {.len = end - p - 1, .val = unconstify(char *, p + 1)}};
 
 			value = findJsonbValueFromContainer(&params->root, JB_FOBJECT, &key);
 		}
@@ -285,17 +301,21 @@ append_member(StringInfo out, const char *name, const char *value)
 	sc_json_cstring(out, value);
 }
 
+/*
+ * Append the parameters of a refusal that do not carry a name of the document's
+ * own.  A refusal without field errors may bring a list of errors itself.
+ */
 static void
-append_params(StringInfo out, const char *params)
+append_params(StringInfo out, const char *params, bool errors_taken)
 {
-	static const char *const reserved[] = {"type", "title", "status", "detail", "code", "request_id", "errors"};
+	static const char *const reserved[] = {"type", "title", "status", "detail", "code", "request_id"};
 	ScJsonDoc	doc;
 
 	if (params == NULL || !sc_json_parse(&doc, params, strlen(params)) || doc.kind != SC_JSON_OBJECT)
 		return;
 	for (int i = 0; i < doc.count; i++)
 	{
-		bool		taken = false;
+		bool		taken = errors_taken && strcmp(doc.items[i].name, "errors") == 0;
 
 		for (int j = 0; j < lengthof(reserved); j++)
 			taken = taken || strcmp(doc.items[i].name, reserved[j]) == 0;
@@ -327,7 +347,7 @@ append_fields(StringInfo out, List *fields, const char *lang)
 		sc_json_cstring(out, error->field);
 		append_member(out, "code", error->code);
 		append_member(out, "message", detail != NULL ? detail : title != NULL ? title : error->code);
-		append_params(out, error->params);
+		append_params(out, error->params, true);
 		appendStringInfoChar(out, '}');
 	}
 	appendStringInfoChar(out, ']');
@@ -350,7 +370,7 @@ sc_problem_document(const ScProblem *problem, const char *lang, const char *requ
 	append_member(&out, "detail", detail);
 	append_member(&out, "code", problem->code);
 	append_member(&out, "request_id", request_id);
-	append_params(&out, problem->params);
+	append_params(&out, problem->params, problem->fields != NIL);
 	append_fields(&out, problem->fields, lang);
 	appendStringInfoChar(&out, '}');
 	return out.data;

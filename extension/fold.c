@@ -57,6 +57,14 @@ fold_char(pg_wchar c, FoldRule rule)
 		return (c & 1) ? c + 1 : c;
 	if (c >= 0x0391 && c <= 0x03AB && c != 0x03A2)
 		return c + 32;
+	if (c == 0x0386)			/* Greek vowels with tonos */
+		return 0x03AC;
+	if (c >= 0x0388 && c <= 0x038A)
+		return c + 37;
+	if (c == 0x038C)
+		return 0x03CC;
+	if (c == 0x038E || c == 0x038F)
+		return c + 63;
 	if (c == 0x03C2)			/* final sigma */
 		return 0x03C3;
 	if (c >= 0x0410 && c <= 0x042F)

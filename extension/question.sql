@@ -87,7 +87,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sc_csv_parse'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc.csv_parse(text) IS
-    'records of a CSV text and the lines they begin on; comma, semicolon or tab, told from the first line';
+    'records of a CSV text and the lines they begin on; comma, semicolon or tab, told from the first line; fields is NULL for a record whose quotes are never closed';
 
 CREATE FUNCTION sc.csv_field(value text)
 RETURNS text
@@ -123,4 +123,4 @@ CREATE FUNCTION sc.json_lines(source text)
 RETURNS int[]
 AS 'MODULE_PATHNAME', 'sc_json_lines'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.json_lines(text) IS 'lines on which the objects of the outermost list of a JSON text begin';
+COMMENT ON FUNCTION sc.json_lines(text) IS 'lines on which the elements of the outermost list of a JSON text begin';

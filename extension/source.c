@@ -5,7 +5,8 @@
  * CSV is RFC 4180 with what spreadsheets make of it: a byte order mark, a
  * "sep=;" line, semicolons or tabs instead of commas (told from the header),
  * and a quoted field may hold line breaks.  Every record carries the line it
- * begins on, so that errors can be found in an editor.
+ * begins on, so that errors can be found in an editor; a record whose quotes
+ * are never closed has no fields.
  */
 #include "postgres.h"
 
@@ -72,12 +73,14 @@ open_csv(CsvReader *r, const char *text, int len)
 		r->delimiter = guess_delimiter(r->p, r->end);
 }
 
-/* Read a field into buf; returns whether another one follows in the record. */
+/*
+ * Read a field into buf; returns whether another one follows in the record.
+ * A quote that is never closed takes the rest of the file and sets *open.
+ */
 static bool
-read_field(CsvReader *r, StringInfo buf)
+read_field(CsvReader *r, StringInfo buf, bool *open)
 {
 	bool		quoted = r->p < r->end && *r->p == '"';
-	int			start = r->line;
 
 	resetStringInfo(buf);
 	if (quoted)
@@ -85,10 +88,10 @@ read_field(CsvReader *r, StringInfo buf)
 		for (r->p++;; r->p++)
 		{
 			if (r->p >= r->end)
-				ereport(ERROR,
-						(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-						 errmsg("a quoted field is not closed"),
-						 errdetail("It begins on line %d.", start)));
+			{
+				*open = true;
+				return false;
+			}
 			if (*r->p == '"')
 			{
 				if (r->p + 1 >= r->end || r->p[1] != '"')
@@ -135,19 +138,21 @@ sc_csv_parse(PG_FUNCTION_ARGS)
 		ArrayBuildState *fields = NULL;
 		bool		more;
 		bool		blank = true;
+		bool		open = false;
 
 		CHECK_FOR_INTERRUPTS();
 		values[0] = Int32GetDatum(r.line);
 		do
 		{
-			more = read_field(&r, &buf);
+			more = read_field(&r, &buf, &open);
 			blank &= buf.len == 0;
 			fields = accumArrayResult(fields, PointerGetDatum(cstring_to_text_with_len(buf.data, buf.len)),
 									  false, TEXTOID, CurrentMemoryContext);
 		} while (more);
 		/* Spreadsheets leave lines of delimiters behind. */
-		if (blank)
+		if (blank && !open)
 			continue;
+		nulls[1] = open;
 		values[1] = makeArrayResult(fields, CurrentMemoryContext);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
@@ -155,8 +160,8 @@ sc_csv_parse(PG_FUNCTION_ARGS)
 }
 
 /*
- * Lines on which the objects of a JSON text begin that stand in its outermost
- * list of objects: [{...}] or {"questions": [{...}]}.
+ * Lines on which the elements of the outermost list of a JSON text begin:
+ * [...] or {"questions": [...]}.
  */
 PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_json_lines);
 Datum
@@ -170,11 +175,19 @@ sc_json_lines(PG_FUNCTION_ARGS)
 	int			list = 0;		/* depth of the list; 0: not seen yet */
 	int			line = 1;
 	bool		quoted = false;
+	bool		expected = false;	/* an element of the list comes next */
 
 	for (; p < end; p++)
 	{
 		if (*p == '\n')
 			line++;
+		if (expected && *p != ' ' && *p != '\t' && *p != '\r' && *p != '\n')
+		{
+			expected = false;
+			if (*p != ']')
+				lines = accumArrayResult(lines, Int32GetDatum(line), false, INT4OID,
+										 CurrentMemoryContext);
+		}
 		if (quoted)
 		{
 			if (*p == '\\')
@@ -191,13 +204,16 @@ sc_json_lines(PG_FUNCTION_ARGS)
 			case '[':
 				depth++;
 				if (list == 0)
+				{
 					list = depth;
+					expected = true;
+				}
 				break;
 			case '{':
-				if (list > 0 && depth == list)
-					lines = accumArrayResult(lines, Int32GetDatum(line), false, INT4OID,
-											 CurrentMemoryContext);
 				depth++;
+				break;
+			case ',':
+				expected = depth == list;
 				break;
 			case ']':
 			case '}':

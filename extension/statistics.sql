@@ -110,7 +110,9 @@ BEGIN
                m.n, m.mean / nullif(eq.points::float8, 0) AS facility, m.mean, m.sd, m.covariance, m.total_covariance,
                m.discrimination_index, i.covariance_max,
                sc.random_guess_score(v.type, coalesce(eq.key, v.key), v.options)::float8 AS guess,
-               100 * eq.points::float8 / nullif(sum(eq.points) FILTER (WHERE eq.treatment <> 'exclude') OVER (), 0)::float8 AS intended,
+               CASE WHEN eq.treatment <> 'exclude'
+                    THEN 100 * eq.points::float8 / nullif(sum(eq.points) FILTER (WHERE eq.treatment <> 'exclude') OVER (), 0)::float8
+                    END AS intended,
                100 * sqrt(greatest(m.total_covariance, 0))
                    / nullif(sum(sqrt(m.total_covariance)) FILTER (WHERE m.total_covariance >= 0) OVER (), 0) AS effective,
                100 * m.covariance / nullif(i.covariance_max, 0) AS efficiency,

@@ -131,7 +131,7 @@ def ask(route, role, askers, sample, serial, body):
     if route.method in ("GET", "DELETE"):
         return client.request(route.method, path)
     if route.content_type and not route.content_type.startswith("application/json"):
-        return client.request(route.method, path, body or "x\n", headers={"Content-Type": route.content_type})
+        return client.request(route.method, path, body or "x\n", headers={"Content-Type": route.content_type.split(",")[0]})
     if body:
         body = json.loads(re.sub(r"\{(\w+)\}", lambda m: str(sample(m.group(1))) if m.group(1) != "serial" else serial(), body))
     else:
