@@ -449,7 +449,7 @@ BEGIN
         d.errors := sc.draft_errors(d);
         IF s IS NULL AND d.subject IS NOT NULL THEN
             SELECT x.id INTO s FROM sc.subjects AS x
-            WHERE x.code = d.subject OR sc.fold(x.name) = sc.fold(d.subject) ORDER BY x.code = d.subject DESC, x.id LIMIT 1;
+            WHERE x.code = d.subject OR sc.fold_text(x.name) = sc.fold_text(d.subject) ORDER BY x.code = d.subject DESC, x.id LIMIT 1;
             IF s IS NULL AND create_subjects AND NOT dry_run THEN
                 INSERT INTO sc.subjects AS x (code, name) VALUES (upper(left(d.subject, 40)), d.subject)
                 RETURNING x.id INTO s;
@@ -459,7 +459,7 @@ BEGIN
         END IF;
         IF d.unit IS NOT NULL THEN
             SELECT x.id INTO u FROM sc.units AS x
-            WHERE x.subject_id = s AND sc.fold(x.name) = sc.fold(d.unit) ORDER BY x.grade = d.grade DESC NULLS LAST, x.id LIMIT 1;
+            WHERE x.subject_id = s AND sc.fold_text(x.name) = sc.fold_text(d.unit) ORDER BY x.grade = d.grade DESC NULLS LAST, x.id LIMIT 1;
             IF u IS NULL THEN
                 d.errors := d.errors || sc.draft_error(d.line, 'unit', 'unknown_unit', 'the subject has no such unit');
             END IF;

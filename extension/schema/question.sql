@@ -2,7 +2,7 @@
 
 ALTER TABLE sc.question_versions ADD COLUMN IF NOT EXISTS search tsvector GENERATED ALWAYS AS (to_tsvector('pg_catalog.simple',
     lower(translate(normalize(left(coalesce(name, '') || ' ' || prompt, 20000), NFC), 'ÇĞİIÖŞÜÂÎÛçğıöşüâîû@.', 'cgiiosuaiucgiosuaiu  ') COLLATE "C"))) STORED;
-COMMENT ON COLUMN sc.question_versions.search IS 'words of name and text, folded as sc.fold() folds them';
+COMMENT ON COLUMN sc.question_versions.search IS 'words of name and text, folded as sc.fold_text() folds them';
 CREATE INDEX IF NOT EXISTS idx_question_versions_search ON sc.question_versions USING gin (search);
 
 INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr) VALUES
