@@ -58,9 +58,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM sc.sessions AS s WHERE s.user_id = login_guard.user_id AND s.ip = login_guard.ip) THEN
-        RETURN login || ' ' || host(login_guard.ip);
+        RETURN format('login@%s %s', host(login_guard.ip), login);
     END IF;
-    RETURN login;
+    RETURN 'login ' || login;
 END
 $$;
 COMMENT ON FUNCTION sc.login_guard(text, bigint, inet) IS
@@ -393,7 +393,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM sc.users AS u WHERE u.id = actor AND u.email IS NOT NULL AND u.email_verified_at IS NULL)
-       AND NOT sc.mailed_lately(actor, 'verify_email') THEN
+       AND NOT EXISTS (SELECT FROM sc.user_tokens AS t
+                       WHERE t.user_id = actor AND t.purpose = 'verify_email' AND t.created_at > clock_timestamp() - interval '1 minute') THEN
         PERFORM sc.send_verification(actor, ctx);
     END IF;
     RETURN ROW(true)::sc_api.accepted;
@@ -402,32 +403,27 @@ $$;
 COMMENT ON FUNCTION sc_api.resend_verification(bigint, jsonb) IS
     'Have the verification mail sent again, unless the address is verified or a mail was sent within the last minute.';
 
-CREATE FUNCTION sc.mailed_lately(user_id bigint, purpose text)
-RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-BEGIN
-    RETURN EXISTS (
-        SELECT FROM sc.user_tokens AS t
-        WHERE t.user_id = mailed_lately.user_id AND t.purpose = mailed_lately.purpose
-          AND t.created_at > clock_timestamp() - interval '1 minute');
-END
-$$;
-COMMENT ON FUNCTION sc.mailed_lately(bigint, text) IS 'was a token of this purpose sent within the last minute?';
-
 CREATE FUNCTION sc_api.password_forgot(_email text, ctx jsonb DEFAULT NULL)
 RETURNS sc_api.accepted
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
-    user_id bigint;
+    wanted text := left(sc.normal_email(_email), 254);
+    owner bigint;
+    at timestamptz := clock_timestamp();
 BEGIN
-    SELECT u.id INTO user_id FROM sc.users AS u WHERE u.email = sc.normal_email(_email) AND u.is_active;
-    -- nobody's mailbox is filled by others
-    IF FOUND AND NOT sc.mailed_lately(user_id, 'reset_password') THEN
+    -- One mail a minute fills nobody's mailbox. An unknown address leaves the
+    -- same trace, so that the time taken does not tell it from a known one.
+    INSERT INTO sc.login_guards AS g (account, failures, last_failed_at) VALUES ('forgot ' || wanted, 1, at)
+    ON CONFLICT (account) DO UPDATE SET failures = g.failures + 1, last_failed_at = at
+        WHERE g.last_failed_at < at - interval '1 minute';
+    IF FOUND THEN
+        SELECT u.id INTO owner FROM sc.users AS u WHERE u.email = wanted AND u.is_active;
+    END IF;
+    IF owner IS NOT NULL THEN
         PERFORM sc.job_enqueue('send_password_reset_email',
-                               jsonb_build_object('user_id', user_id, 'token',
-                                                  sc.make_user_token(user_id, 'reset_password', make_interval(mins => sc.setting_int('password_reset_minutes')))),
+                               jsonb_build_object('user_id', owner, 'token',
+                                                  sc.make_user_token(owner, 'reset_password', make_interval(mins => sc.setting_int('password_reset_minutes')))),
                                queue => 'high', request_id => ctx ->> 'request_id');
     END IF;
     RETURN ROW(true)::sc_api.accepted;
@@ -469,7 +465,7 @@ BEGIN
     PERFORM sc.end_all_sessions(owner, 'password');
     -- who reads the mail of the address has proved it
     UPDATE sc.users SET email_verified_at = coalesce(email_verified_at, clock_timestamp()) WHERE id = owner;
-    DELETE FROM sc.login_guards AS g WHERE g.account = who.email;
+    DELETE FROM sc.login_guards AS g WHERE g.account = 'login ' || who.email;
 END
 $$;
 COMMENT ON FUNCTION sc_api.password_reset(text, text) IS

@@ -213,7 +213,7 @@ BEGIN
     DELETE FROM sc.sessions AS s WHERE s.user_id = erase_user.user_id;
     DELETE FROM sc.user_tokens AS t WHERE t.user_id = erase_user.user_id;
     DELETE FROM sc.idempotency_keys AS k WHERE k.actor = erase_user.user_id;
-    DELETE FROM sc.login_guards AS g WHERE g.account IN (old.email, old.student_no);
+    DELETE FROM sc.login_guards AS g WHERE substr(g.account, strpos(g.account, ' ') + 1) IN (old.email, old.student_no);
     DELETE FROM sc.jobs AS j WHERE j.args ->> 'user_id' = erase_user.user_id::text AND j.state <> 'running';
     UPDATE sc.guardians AS g SET revoked_at = coalesce(g.revoked_at, clock_timestamp())
     WHERE erase_user.user_id IN (g.guardian_id, g.student_id);

@@ -207,8 +207,8 @@ CREATE TABLE IF NOT EXISTS sc.login_guards (
     last_failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     locked_until timestamptz
 );
-COMMENT ON TABLE sc.login_guards IS 'failed log-ins per account name, known or not, so that guessing is slow and tells nothing';
-COMMENT ON COLUMN sc.login_guards.account IS 'normalised e-mail or student number';
+COMMENT ON TABLE sc.login_guards IS 'attempts per account name, known or not, so that guessing is slow and tells nothing';
+COMMENT ON COLUMN sc.login_guards.account IS 'what is guarded and, after a blank, whom: login, login@address, password, forgot; the e-mail, student number or user id';
 COMMENT ON COLUMN sc.login_guards.failures IS 'failures since the last success';
 COMMENT ON COLUMN sc.login_guards.last_failed_at IS 'the latest of them';
 COMMENT ON COLUMN sc.login_guards.locked_until IS 'no attempt is examined before this instant';
