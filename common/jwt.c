@@ -358,7 +358,10 @@ read_string(Reader *r, Span *span)
 	span->start = r->p;
 	while (r->p < r->end && *r->p != '"')
 	{
-		if (read_char(r) < 0)
+		/* nearly always a plain ASCII character */
+		if (*r->p >= 0x20 && *r->p < 0x7f && *r->p != '\\')
+			r->p++;
+		else if (read_char(r) < 0)
 			return false;
 	}
 	span->end = r->p;
@@ -421,9 +424,13 @@ same_string(Span a, Span b)
 static bool
 is_string(Span s, const char *text)
 {
+	size_t		len = (size_t) (s.end - s.start);
 	Span		t = {text, text + strlen(text)};
 
-	return same_string(s, t);
+	if (len == (size_t) (t.end - t.start) && memcmp(s.start, text, len) == 0)
+		return true;
+	/* spelled otherwise, it can only be the same by an escape */
+	return memchr(s.start, '\\', len) != NULL && same_string(s, t);
 }
 
 /* Reads an object; keeps its members if `into` is given. */
