@@ -428,16 +428,14 @@ put_numeric(const Source *s, StringInfo out, Span text)
 		left.to = at;
 		right = (Span) {at + (range ? 2 : 1), text.to};
 	}
-	if (!sc_parse_number(s->c + left.from, left.to - left.from, &a))
+	if (!sc_parse_number(s->c + left.from, left.to - left.from, &a) ||
+		(at >= 0 && !sc_parse_number(s->c + right.from, right.to - right.from, &b)))
 		return false;
 	appendStringInfo(out, "\"%s\":%s", range ? "min" : "value",
 					 DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(a))));
-	if (at < 0)
-		return true;
-	if (!sc_parse_number(s->c + right.from, right.to - right.from, &b))
-		return false;
-	appendStringInfo(out, ",\"%s\":%s", range ? "max" : "tolerance",
-					 DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(b))));
+	if (at >= 0)
+		appendStringInfo(out, ",\"%s\":%s", range ? "max" : "tolerance",
+						 DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(b))));
 	return true;
 }
 

@@ -59,3 +59,14 @@ END
 $entry$;
 
 GRANT USAGE ON SCHEMA sc, sc_report TO sc_reader;
+
+-- Analysts run the formulae on any data of theirs.
+GRANT EXECUTE ON FUNCTION
+    sc.net(int, int, numeric),
+    sc.grade(text, jsonb, jsonb),
+    sc.random_guess_score(text, jsonb, jsonb),
+    sc.item_analysis(float8[], float8[]),
+    sc.test_analysis(float8[], float8[]),
+    sc.test_moments(float8),
+    sc.item_moments(float8, float8)
+TO sc_reader;

@@ -71,7 +71,7 @@ sc_jb_item(const JsonbValue *array, int i, JsonbValue *v)
 	JsonbValue *found;
 
 	v->type = jbvNull;
-	if (i >= sc_jb_length(array))
+	if (!sc_jb_is_array(array) || i >= sc_jb_length(array))
 		return false;
 	found = getIthJsonbValueFromContainer(array->val.binary.data, i);
 	if (found == NULL)

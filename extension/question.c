@@ -219,7 +219,7 @@ check_numeric_answer(Check *c, const JsonbValue *a)
 	Numeric		low;
 	Numeric		high;
 
-	if (sc_jb_get(a, "any", &v))
+	if (sc_jb_get(a, "any", &v) && v.type == jbvBool && v.val.boolean)
 		return;
 	if (sc_jb_get(a, "min", &v))
 	{
@@ -396,7 +396,8 @@ sc_question_check(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	if (c.type != Q_MATCHING && c.type != Q_ORDERING && c.type != Q_SINGLE_CHOICE &&
-		c.type != Q_MULTIPLE_CHOICE && sc_jb_length(&c.options) > 0)
+		c.type != Q_MULTIPLE_CHOICE && c.options.type != jbvNull &&
+		(c.options.type != jbvBinary || sc_jb_length(&c.options) > 0))
 		complain(&c, "options", "no_options", "this type of question has no options");
 
 	switch (c.type)

@@ -126,3 +126,11 @@ SELECT count(*) AS questions, count(*) FILTER (WHERE (w.type, w.prompt, w.option
 FROM written AS w FULL JOIN (SELECT row_number() OVER () AS k, p.* FROM file, sc.gift_parse(gift) AS p) AS g USING (k);
 -- most of it in GIFT's own words
 SELECT (SELECT count(*) FROM regexp_matches(gift, '\[student-coach\]', 'g')) < 600 AS few_comments FROM file;
+
+-- 7. noise: every text is read, whatever it holds
+CREATE FUNCTION pg_temp.noise(n int) RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT string_agg((ARRAY['=','~','#','{','}','%',':','::','->','..','\','\n',E'\n',E'\n\n','a','T','1','50','%50%','####','[html]','//','// [tag:','// [student-coach] {"key":','$CATEGORY:',' ',E'\r\n','"'])[1 + floor(random() * 28)], '')
+    FROM generate_series(1, n)
+$$;
+SELECT count(*) > 3000 AS many, count(DISTINCT type) AS types FROM generate_series(1, 3000) AS n, sc.gift_parse(pg_temp.noise(5 + n % 60));
+SELECT type, key, errors -> 0 ->> 'code' AS code FROM sc.gift_parse('x {#50:çok}');

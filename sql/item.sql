@@ -152,3 +152,10 @@ SELECT items FROM sc.exam_statistics(880001);
 SELECT attempts, facility, intended_weight, flags FROM sc.item_statistics(880001) WHERE order_index = 12;
 SELECT round(sum(intended_weight)::numeric, 6) AS weights FROM sc.item_statistics(880001);
 ROLLBACK;
+
+-- 6. analysts may run the formulae, and nothing that reads results
+SET ROLE sc_reader;
+SELECT facility FROM sc.item_analysis('{{1},{0}}', '{2}');
+SELECT (sc.test_moments(x)).n FROM generate_series(1, 3) AS x;
+SELECT sc.exam_statistics(1);
+RESET ROLE;

@@ -29,6 +29,35 @@ FROM (VALUES ('riddle', '[]', '{}'), ('single', '{}', '{"correct":"a"}'), ('sing
              ('matching', '[]', '{}'), ('matching', '{"left":[{"id":"1","text":"x"},{"id":"2","text":"y"}],"right":[{"id":"a","text":"p"},{"id":"b","text":"q"}]}', '{"pairs":{"1":"a","3":"b"}}'),
              ('ordering', '[{"id":"a","text":"x"},{"id":"b","text":"y"}]', '{"order":["b"],"scoring":"some"}'), ('single', '[]', '[]')) AS q(type, options, key),
      sc.question_check(q.type, 'metin', q.options::jsonb, q.key::jsonb) AS c;
+-- property: what passes the check is graded without an error, within bounds, and can be written
+SELECT setseed(0.6);
+CREATE FUNCTION pg_temp.some(depth int) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF depth = 0 OR random() < 0.3 THEN
+        RETURN (ARRAY['null','1','"a"','"b"','true','-2.5','"1,5"','""','"*"'])[1 + floor(random() * 9)]::jsonb;
+    ELSIF random() < 0.4 THEN
+        RETURN (SELECT coalesce(jsonb_agg(pg_temp.some(depth - 1)), '[]') FROM generate_series(1, floor(random() * 4)::int));
+    END IF;
+    RETURN (SELECT jsonb_object_agg(('{correct,weights,answers,text,value,min,max,tolerance,tolerance_type,pairs,order,scoring,fraction,any,id,left,right,rubric,points,a,b,1,case_sensitive,all_or_nothing}'::text[])[1 + floor(random() * 24)], pg_temp.some(depth - 1))
+            FROM generate_series(1, 1 + floor(random() * 4)::int));
+END
+$$;
+CREATE FUNCTION pg_temp.tried(type text, options jsonb, key jsonb, answer jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    sound boolean := NOT EXISTS (SELECT FROM sc.question_check(type, 'p', options, key));
+    fraction numeric;
+BEGIN
+    PERFORM sc.options_public(type, options), sc.gift_format(type, 'p', options, key);
+    fraction := sc.grade(type, key, answer);
+    PERFORM sc.random_guess_score(type, key, options);
+    RETURN CASE WHEN fraction NOT BETWEEN -1 AND 1 THEN 'out of bounds' WHEN sound THEN 'sound' ELSE 'graded' END;
+EXCEPTION
+    WHEN invalid_parameter_value THEN
+        RETURN CASE WHEN sound THEN 'sound, yet refused' ELSE 'refused' END;
+END
+$$;
+SELECT DISTINCT pg_temp.tried((ARRAY['single','multiple','truefalse','numeric','short','matching','ordering','essay','description'])[1 + n % 9], pg_temp.some(3), pg_temp.some(3), pg_temp.some(2)) AS outcome
+FROM generate_series(1, 4000) AS n ORDER BY 1;
 SELECT field, code FROM sc.question_check('essay', E' \u00a0', '[]', NULL);
 SELECT field, code FROM sc.question_check(NULL, NULL, NULL, NULL);
 
