@@ -412,6 +412,24 @@ END
 $$;
 COMMENT ON FUNCTION sc.question_store(sc.question_draft, bigint, bigint, bigint, bigint) IS 'stores a draft that was checked; returns the id of the question';
 
+CREATE FUNCTION sc.free_subject_code(name text)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT
+AS $$
+DECLARE
+    stem text := upper(left(trim(regexp_replace(sc.fold_text(name), '[^a-z0-9]+', '-', 'g'), '-'), 16));
+    candidate text := stem;
+    n int := 1;
+BEGIN
+    WHILE candidate = '' OR EXISTS (SELECT FROM sc.subjects AS s WHERE s.code = candidate) LOOP
+        n := n + 1;
+        candidate := coalesce(nullif(stem, ''), 'S') || '-' || n;
+    END LOOP;
+    RETURN candidate;
+END
+$$;
+COMMENT ON FUNCTION sc.free_subject_code(text) IS 'a short code for a new subject, made of its name, that no subject has yet';
+
 CREATE FUNCTION sc.import_questions(
     actor bigint, file text, format text, dry_run boolean DEFAULT false, subject_id bigint DEFAULT NULL,
     create_subjects boolean DEFAULT false)
@@ -451,7 +469,7 @@ BEGIN
             SELECT x.id INTO s FROM sc.subjects AS x
             WHERE x.code = d.subject OR sc.fold_text(x.name) = sc.fold_text(d.subject) ORDER BY x.code = d.subject DESC, x.id LIMIT 1;
             IF s IS NULL AND create_subjects AND NOT dry_run THEN
-                INSERT INTO sc.subjects AS x (code, name) VALUES (upper(left(d.subject, 40)), d.subject)
+                INSERT INTO sc.subjects AS x (code, name) VALUES (sc.free_subject_code(d.subject), d.subject)
                 RETURNING x.id INTO s;
             ELSIF s IS NULL AND NOT create_subjects THEN
                 d.errors := d.errors || sc.draft_error(d.line, 'subject', 'unknown_subject', 'there is no such subject');
