@@ -145,7 +145,9 @@ ISOLATION = \
 	setup \
 	touch_notify \
 	refresh \
-	admins
+	admins \
+	exam_start \
+	exam_save
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 
 REGRESS_OPTS = --outputdir=build/regress
