@@ -144,6 +144,7 @@ REGRESS = \
 ISOLATION = \
 	setup \
 	touch_notify \
+	idempotency \
 	refresh \
 	admins \
 	exam_start \

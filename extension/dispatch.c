@@ -144,10 +144,19 @@ check_deferred_constraints(void)
 }
 
 static void
-work_in_place(Call *call)
+work_in_place(Call *call, int route_id)
 {
-	bool		fresh_snapshot = !call->route->read_only && !RecoveryInProgress();
+	bool		fresh_snapshot;
 
+	call->route = dispatch_route(route_id);
+	if (call->route == NULL)
+	{
+		dispatch_fail(call, 404, "route_reload", NULL);
+		return;
+	}
+	if (call->route->read_only)
+		XactReadOnly = true;	/* until the subtransaction ends; a standby is so anyway */
+	fresh_snapshot = !call->route->read_only && !RecoveryInProgress();
 	if (fresh_snapshot)
 	{
 		CommandCounterIncrement();
@@ -167,7 +176,7 @@ work_in_place(Call *call)
  * what is not ours to answer.
  */
 static bool
-handle_error(Call *call, ErrorData *edata)
+handle_error(Call *call, int route_id, ErrorData *edata)
 {
 	if (call->binding >= 0 && ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
 	{
@@ -177,7 +186,7 @@ handle_error(Call *call, ErrorData *edata)
 	}
 
 	/* a read that ran out of time must not take its neighbours with it */
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && call->route->read_only)
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && call->route != NULL && call->route->read_only)
 		call->problem = (ScProblem) {.status = 504,.code = "timeout"};
 	else
 		call->problem = sc_classify(edata);
@@ -193,7 +202,7 @@ handle_error(Call *call, ErrorData *edata)
 		ereport(LOG,
 				(errcode(edata->sqlerrcode),
 				 errmsg("request %s failed in route %d: %s",
-						call->request_id != NULL ? call->request_id : "-", call->route->id,
+						call->request_id != NULL ? call->request_id : "-", route_id,
 						edata->message != NULL ? edata->message : "no message"),
 				 edata->detail != NULL ? errdetail_internal("%s", edata->detail) : 0,
 				 edata->context != NULL ? errcontext("%s", edata->context) : 0));
@@ -203,7 +212,7 @@ handle_error(Call *call, ErrorData *edata)
 
 /* One attempt in a subtransaction.  True: bind once more. */
 static bool
-attempt(Call *call)
+attempt(Call *call, int route_id)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -215,9 +224,7 @@ attempt(Call *call)
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(call->mcxt);
-		if (call->route->read_only)
-			XactReadOnly = true;
-		work_in_place(call);
+		work_in_place(call, route_id);
 		if (call->undo)
 			RollbackAndReleaseCurrentSubTransaction();
 		else
@@ -234,7 +241,7 @@ attempt(Call *call)
 	MemoryContextSwitchTo(call->mcxt);
 	CurrentResourceOwner = owner;
 	in_hand = outer;
-	if (edata != NULL && handle_error(call, edata))
+	if (edata != NULL && handle_error(call, route_id, edata))
 	{
 		MemoryContextSwitchTo(caller);
 		return true;
@@ -245,7 +252,7 @@ attempt(Call *call)
 
 /* On a standby: errors surface. */
 static void
-attempt_on_standby(Call *call)
+attempt_on_standby(Call *call, int route_id)
 {
 	MemoryContext caller = MemoryContextSwitchTo(call->mcxt);
 	Call	   *outer = in_hand;
@@ -253,7 +260,7 @@ attempt_on_standby(Call *call)
 	PG_TRY();
 	{
 		in_hand = call;
-		work_in_place(call);
+		work_in_place(call, route_id);
 	}
 	PG_FINALLY();
 	{
@@ -369,13 +376,10 @@ serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
 
 	if (in_hand == NULL)
 		dispatch_forget_routes();
-	call->route = dispatch_route(route_id);
-	if (call->route == NULL)
-		dispatch_fail(call, 404, "route_reload", NULL);
-	else if (RecoveryInProgress())
-		attempt_on_standby(call);
+	if (RecoveryInProgress())
+		attempt_on_standby(call, route_id);
 	else
-		while (attempt(call))
+		while (attempt(call, route_id))
 			CHECK_FOR_INTERRUPTS();
 	give_answer(call, mark, values, nulls);
 	return call->route;

@@ -103,6 +103,21 @@ $$;
 COMMENT ON FUNCTION sc_api.log_events(jsonb) IS
     'writes events of read handlers; {"kind": "seen", "user_id": 7, "at": "…"} moves last_seen_at; unknown kinds are dropped; returns the rows written';
 
+CREATE FUNCTION sc.forget_idempotency_keys(keep interval DEFAULT '24 hours')
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+    forgotten bigint;
+BEGIN
+    DELETE FROM sc.idempotency_keys AS k WHERE k.created_at < clock_timestamp() - keep;
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END
+$$;
+COMMENT ON FUNCTION sc.forget_idempotency_keys(interval) IS
+    'removes answers kept for Idempotency-Key that are older than keep; returns how many';
+
 -- Routes
 
 CREATE TYPE sc.handler_param AS (name text, place text, type text, required boolean, fallback text);

@@ -248,7 +248,7 @@ compile_result(Route *route, const char *handler, Form_pg_proc form)
 		route->paged = false;
 }
 
-/* Compile the route of a row; in routes_mcxt. */
+/* Compile the route of a row, in a context of its own. */
 static Route *
 compile(const ScRows *rows, int id)
 {
@@ -310,6 +310,7 @@ Route *
 dispatch_route(int id)
 {
 	RouteSlot  *slot = hash_search(routes, &id, HASH_FIND, NULL);
+	MemoryContext mcxt;
 	MemoryContext caller;
 	Route	   *route = NULL;
 	ScRows		rows;
@@ -322,11 +323,14 @@ dispatch_route(int id)
 	rows = sc_query(&Q_ROUTE, SC_INT4(id));
 	if (rows.count > 0)
 	{
-		caller = MemoryContextSwitchTo(routes_mcxt);
+		/* ours only when complete: a route that does not compile leaves nothing */
+		mcxt = AllocSetContextCreate(CurrentMemoryContext, "sc route", ALLOCSET_SMALL_SIZES);
+		caller = MemoryContextSwitchTo(mcxt);
 		route = compile(&rows, id);
+		MemoryContextSwitchTo(caller);
+		MemoryContextSetParent(mcxt, routes_mcxt);
 		slot = hash_search(routes, &id, HASH_ENTER, &found);
 		slot->route = route;
-		MemoryContextSwitchTo(caller);
 	}
 	sc_query_end();
 	return route;

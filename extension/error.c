@@ -228,15 +228,17 @@ sc_classify(const ErrorData *edata)
 	};
 }
 
-/* Append text with "{name}" replaced by members of params. */
+/*
+ * Text with "{name}" replaced by members of params; NULL if one is missing,
+ * since half a sentence is worse than none.
+ */
 static char *
 fill(const char *text, Jsonb *params)
 {
 	StringInfoData out;
 
-	if (text == NULL || params == NULL)
-		return text !=NULL ? pstrdup(text) : NULL;
-
+	if (text == NULL)
+		return NULL;
 	initStringInfo(&out);
 	for (const char *p = text; *p; p++)
 	{
@@ -247,9 +249,12 @@ fill(const char *text, Jsonb *params)
 		{
 			JsonbValue	key = {.type = jbvString,.val.string = {.len = end - p - 1, .val = unconstify(char *, p + 1)}};
 
-			value = findJsonbValueFromContainer(&params->root, JB_FOBJECT, &key);
+			if (params != NULL)
+				value = findJsonbValueFromContainer(&params->root, JB_FOBJECT, &key);
+			if (value == NULL)
+				return NULL;
 		}
-		if (value == NULL)
+		else
 		{
 			appendStringInfoChar(&out, *p);
 			continue;

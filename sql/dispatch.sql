@@ -196,6 +196,9 @@ SELECT pg_temp.call(4, body => '{"name": "once"}', ctx => '{"idempotency_key": "
 SELECT pg_temp.call(4, body => '{"name": "", "size": 7}', ctx => '{"idempotency_key": "k-2"}');
 -- a refused request left no trace: the key is free
 SELECT pg_temp.call(4, body => '{"name": "k-2"}', ctx => '{"idempotency_key": "k-2", "touch": "ack"}');
+UPDATE sc.idempotency_keys SET created_at = created_at - interval '25 hours' WHERE key = 'k-1' AND actor = 0 AND route_id = 2000000004;
+SELECT sc.forget_idempotency_keys() > 0;
+SELECT actor, key FROM sc.idempotency_keys WHERE route_id = 2000000004 ORDER BY actor, key;
 SELECT pg_temp.call(4, body => '{"name": "x"}', ctx => jsonb_build_object('idempotency_key', k))
 FROM unnest(ARRAY['', 'a b', 'ğ', repeat('x', 201)]) AS k;
 
@@ -260,6 +263,18 @@ $$ BEGIN RETURN 'new'; END $$;
 SELECT pg_temp.call(11);
 SELECT sc.route(2000000011, 'POST', '/things-ctx', 'sc_api.thing_csv', NULL, '{"access": "read"}');
 SELECT pg_temp.call(11);
+
+-- a route whose handler has gone is a fault of ours, not the end of the transaction
+DROP FUNCTION sc_api.thing_sneak();
+SELECT pg_temp.call(9), pg_temp.call(1, '{1}');
+
+-- a read that takes too long is given back, a write is not
+CREATE FUNCTION sc_api.thing_sleep() RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_sleep(60); RETURN ''; END $$;
+SELECT sc.route(2000000013, 'GET', '/things-sleep', 'sc_api.thing_sleep', NULL),
+       sc.route(2000000014, 'POST', '/things-sleep', 'sc_api.thing_sleep', NULL);
+SET LOCAL statement_timeout = '50ms';
+SELECT pg_temp.call(13);
+SELECT pg_temp.call(14);
 ROLLBACK;
 
 -- 15. routes that could not work
