@@ -104,17 +104,17 @@ buf_int(Buf *b, int64_t n)
 void
 buf_printf(Buf *b, const char *fmt,...)
 {
-	char		text[512];
+	char		line[512];
 	va_list		args;
 	int			len;
 
 	va_start(args, fmt);
-	len = vsnprintf(text, sizeof(text), fmt, args);
+	len = vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	if (len < 0)
 		b->failed = true;
-	else if ((size_t) len < sizeof(text))
-		buf_put(b, text, (size_t) len);
+	else if ((size_t) len < sizeof(line))
+		buf_put(b, line, (size_t) len);
 	else if (reserve(b, (size_t) len))
 	{
 		va_start(args, fmt);

@@ -173,13 +173,13 @@ leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
 static void
 on_library_log(void *cls, const char *fmt, va_list args)
 {
-	char text[	512];
+	char line[	512];
 
 	(void) cls;
-	vsnprintf(text, sizeof(text), fmt, args);
-	text[		strcspn(text, "\n")] = '\0';
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[		strcspn(line, "\n")] = '\0';
 
-	log_debug("http: %s", text);
+	log_debug("http: %s", line);
 }
 
 /* Is everybody gone?  Idle clients cannot be told to leave: they time out. */
