@@ -78,7 +78,7 @@ on_deadline(LoopTimer *timer)
 	if (request_is_over(r))
 		return;
 	r->timed_out = true;
-	if (r->upload != NULL)
+	if (r->uploading != NULL)
 	{
 		upload_abort(r);
 		return;
@@ -234,7 +234,7 @@ request_completed(Request *r, bool well)
 	r->state = REQUEST_DONE;
 	r->http = NULL;
 	loop_timer_clear(r->server->loop, &r->timer);
-	if (r->upload != NULL)
+	if (r->uploading != NULL)
 		upload_abort(r);
 	metrics_request(r->server->metrics, r->route != NULL ? r->route->metric : 0,
 					r->sent_status, took_us, r->sent_bytes);
@@ -252,7 +252,7 @@ request_body(Request *r, const char *data, size_t len)
 
 	if (r->state < REQUEST_BODY)
 		r->state = REQUEST_BODY;
-	if (r->refused == 0 && r->upload == NULL && r->route != NULL
+	if (r->refused == 0 && r->uploading == NULL && r->route != NULL
 		&& r->body.len + len <= (size_t) max)
 	{
 		buf_put(&r->body, data, len);
@@ -260,7 +260,7 @@ request_body(Request *r, const char *data, size_t len)
 	}
 
 	/* Read on so that the client sees the answer, but not for ever. */
-	if (r->refused == 0 && r->upload == NULL && r->route != NULL)
+	if (r->refused == 0 && r->uploading == NULL && r->route != NULL)
 	{
 		r->refused = 413;
 		r->refused_code = "body_too_large";
@@ -408,7 +408,7 @@ request_fill_job(Request *r, Str upload)
 	job->params[3] = r->actor ? arena_copy(&r->arena, iat, strlen(iat)) : NULL;
 	job->params[4] = make_path(r);
 	job->params[5] = r->query.data;
-	job->params[6] = r->body.len > 0 && r->upload == NULL && r->method != METHOD_GET
+	job->params[6] = r->body.len > 0 && r->uploading == NULL && r->method != METHOD_GET
 		? r->body.data : NULL;
 	job->params[7] = make_context(r, upload);
 	job->lane = r->route->lane;

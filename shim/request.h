@@ -130,7 +130,7 @@ struct Request
 	Buf			body;
 	bool		body_complete;	/* the last of it was here */
 	bool		unread;			/* refused before any of it was read */
-	struct Upload *upload;		/* a body that goes on as it comes; or NULL */
+	struct Upload *uploading;	/* a body that goes on as it comes; or NULL */
 	int			refused;		/* status of an early refusal, 0 for none */
 	const char *refused_code;
 	bool		turkish;		/* the language of answers */

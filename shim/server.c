@@ -100,7 +100,7 @@ take_body(Request *r, const char *data, size_t *size)
 		if (r->state < REQUEST_GATE)
 			request_start(r);
 		if (r->refused == 0)
-			taken = r->upload != NULL ? upload_body(r, data, *size) : UPLOAD_WAIT;
+			taken = r->uploading != NULL ? upload_body(r, data, *size) : UPLOAD_WAIT;
 		if (taken == UPLOAD_WAIT)
 		{
 			suspend(r);
@@ -152,7 +152,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 	if (*size > 0)
 		return take_body(r, data, size);
 	r->body_complete = true;
-	if (r->upload != NULL)
+	if (r->uploading != NULL)
 		upload_finish(r);
 	else
 		request_start(r);
@@ -173,11 +173,11 @@ leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
 static void
 on_library_log(void *cls, const char *fmt, va_list args)
 {
-	char line[	512];
+	char		line[512];
 
 	(void) cls;
 	vsnprintf(line, sizeof(line), fmt, args);
-	line[		strcspn(line, "\n")] = '\0';
+	line[strcspn(line, "\n")] = '\0';
 
 	log_debug("http: %s", line);
 }

@@ -72,7 +72,7 @@ static void send_dispatch(Request *r);
 static void
 over(Request *r)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (u->state == UPLOAD_OVER)
 		return;
@@ -98,7 +98,7 @@ over(Request *r)
 static void
 settle(Request *r)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	over(r);
 	if (request_is_over(r))
@@ -133,7 +133,7 @@ upload_abort(Request *r)
 static void
 run(Request *r, const char *sql, int nparams, void (*done) (PgJob *))
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	u->job.sql = sql;
 	u->job.nparams = nparams;
@@ -152,7 +152,7 @@ run(Request *r, const char *sql, int nparams, void (*done) (PgJob *))
 static bool
 went_well(Request *r, const PgJob *job)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	u->busy = false;
 	if (u->state == UPLOAD_OVER)
@@ -177,7 +177,7 @@ static void
 on_committed(PgJob *job)
 {
 	Request    *r = job->data;
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (went_well(r, job))
 	{
@@ -197,7 +197,7 @@ static void
 on_dispatched(PgJob *job)
 {
 	Request    *r = job->data;
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (went_well(r, job))
 	{
@@ -210,7 +210,7 @@ on_dispatched(PgJob *job)
 static void
 send_dispatch(Request *r)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	u->state = UPLOAD_CLOSING;
 	request_fill_job(r, u->id);
@@ -222,7 +222,7 @@ static void
 on_chunk(PgJob *job)
 {
 	Request    *r = job->data;
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (went_well(r, job))
 	{
@@ -244,7 +244,7 @@ static void
 send_chunk(Request *r)
 {
 	static const int formats[3] = {0, 0, 1};
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 	Buf			full = r->body;
 
 	r->body = u->sending;
@@ -282,7 +282,7 @@ on_watch(LoopTimer *timer)
 	if (info != NULL && !r->suspended
 		&& recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		(void) shutdown(info->connect_fd, SHUT_RDWR);
-	loop_timer_set(r->server->loop, &r->upload->watch, WATCH_MS);
+	loop_timer_set(r->server->loop, &r->uploading->watch, WATCH_MS);
 }
 
 /* ---- the beginning ---- */
@@ -291,7 +291,7 @@ static void
 on_allowed(PgJob *job)
 {
 	Request    *r = job->data;
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (went_well(r, job))
 	{
@@ -328,7 +328,7 @@ static void
 on_begun(PgJob *job)
 {
 	Request    *r = job->data;
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (went_well(r, job))
 	{
@@ -348,7 +348,7 @@ on_open(void *data, bool well)
 {
 	Request    *r = data;
 
-	r->upload->opening = false;
+	r->uploading->opening = false;
 	if (well)
 		run(r, BEGIN_SQL, 0, on_begun);
 	else
@@ -368,7 +368,7 @@ upload_begin(Request *r)
 
 	memset(u, 0, sizeof(*u));
 	buf_init(&u->sending, r->body.max);
-	r->upload = u;
+	r->uploading = u;
 	r->state = REQUEST_DATABASE;
 	u->complete = r->body_complete;
 	loop_timer_init(&u->watch, on_watch, r);
@@ -386,7 +386,7 @@ upload_begin(Request *r)
 UploadTake
 upload_body(Request *r, const char *data, size_t len)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	if (r->refused != 0 || u->answered || u->state == UPLOAD_OVER)
 		return UPLOAD_REFUSED;
@@ -406,7 +406,7 @@ upload_body(Request *r, const char *data, size_t len)
 void
 upload_finish(Request *r)
 {
-	Upload	   *u = r->upload;
+	Upload	   *u = r->uploading;
 
 	u->complete = true;
 	if (u->state == UPLOAD_OVER)
