@@ -51,7 +51,8 @@ OBJS = \
 	extension/exam.o \
 	extension/start.o \
 	extension/attempt.o \
-	extension/answer.o
+	extension/answer.o \
+	extension/store.o
 
 # Types and functions, in the order in which they need each other.
 SQL_PARTS = \

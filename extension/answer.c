@@ -2,9 +2,8 @@
  * answer.c
  *		Saving answers while an exam runs.
  *
- * The hottest writer there is: a single save is two statements, one that locks
- * the attempt and fetches what the rules need, one that stores the answer and
- * its line in the log.
+ * The hottest writer there is: store.c locks the attempt, fetches what the rules
+ * need, and stores the answer with its line in the log; here are the rules.
  *
  * A save carries the client's counter, seq.  A higher seq than the stored one
  * is stored; the same seq with the same answer is the repetition of a save
@@ -30,19 +29,13 @@
 #include "extension/jsonread.h"
 #include "extension/order.h"
 #include "extension/query.h"
+#include "extension/store.h"
 #include "extension/student_coach.h"
 
 #define MAX_SHORT 1000
 #define MAX_ESSAY 50000
 #define MAX_NUMBER 80
 
-SC_WRITE(Q_SAVE_BEGIN,
-		 "SELECT a.user_id, a.state, a.deadline_at, a.seed, e.shuffle_options, e.slack_seconds,"
-		 "       v.type, v.options"
-		 "  FROM sc.exam_attempts AS a JOIN sc.exams AS e ON e.id = a.exam_id"
-		 "  LEFT JOIN sc.question_versions AS v ON v.id = a.version_ids[array_position(a.question_ids, $2)]"
-		 " WHERE a.id = $1 FOR NO KEY UPDATE OF a",
-		 INT8OID, INT8OID);
 SC_WRITE(Q_QUESTION,
 		 "SELECT v.type, v.options"
 		 "  FROM sc.exam_attempts AS a"
@@ -50,17 +43,17 @@ SC_WRITE(Q_QUESTION,
 		 " WHERE a.id = $1",
 		 INT8OID, INT8OID);
 SC_WRITE(Q_STORE,
-		 "WITH saved AS ("
 		 "INSERT INTO sc.attempt_answers AS s (attempt_id, question_id, seq, answer, saved_at, elapsed_ms, late_ms)"
 		 " VALUES ($1, $2, $3, $4, $5, $6, $7)"
 		 " ON CONFLICT (attempt_id, question_id) DO UPDATE"
 		 "   SET seq = excluded.seq, answer = excluded.answer, saved_at = excluded.saved_at,"
 		 "       elapsed_ms = excluded.elapsed_ms, late_ms = excluded.late_ms"
 		 " WHERE s.seq < excluded.seq AND NOT (s.late_ms > 0 AND excluded.late_ms > 0)"
-		 " RETURNING 1)"
-		 " INSERT INTO sc.answer_log (at, attempt_id, question_id, seq, answer)"
-		 " SELECT $5, $1, $2, $3, $4 FROM saved",
+		 " RETURNING 1",
 		 INT8OID, INT8OID, INT8OID, JSONBOID, TIMESTAMPTZOID, INT4OID, INT4OID);
+SC_WRITE(Q_LOG,
+		 "INSERT INTO sc.answer_log (at, attempt_id, question_id, seq, answer) VALUES ($1, $2, $3, $4, $5)",
+		 TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, JSONBOID);
 SC_WRITE(Q_STORED,
 		 "SELECT seq, answer, saved_at, late_ms FROM sc.attempt_answers"
 		 " WHERE attempt_id = $1 AND question_id = $2",
@@ -199,29 +192,76 @@ late_by(const Attempt *a, TimestampTz at)
 	return (int) ((at - a->deadline + 999) / 1000);
 }
 
+/* What is stored of an answer, by SQL; false if nothing is. */
+static bool
+find_stored(int64 attempt_id, int64 question_id, StoredAnswer *stored)
+{
+	ScRows		rows = sc_query(&Q_STORED, SC_INT8(attempt_id), SC_INT8(question_id));
+	bool		isnull;
+	Datum		answer;
+
+	if (rows.count == 0)
+		return false;
+	stored->seq = sc_get_int8(&rows, 0, 1);
+	answer = sc_get_copy(&rows, 0, 2, &isnull);
+	stored->answer = isnull ? NULL : DatumGetJsonbP(answer);
+	stored->saved_at = sc_get_timestamptz(&rows, 0, 3);
+	stored->late_ms = sc_get_int4(&rows, 0, 4);
+	return true;
+}
+
+static void
+log_by_sql(const SaveRow *row)
+{
+	(void) sc_query(&Q_LOG, SC_TIMESTAMPTZ(row->saved_at), SC_INT8(row->attempt_id),
+					SC_INT8(row->question_id), SC_INT8(row->seq),
+					SC_DATUM_OR_NULL(JsonbPGetDatum(row->answer), row->answer == NULL));
+}
+
+/* Store a row: true if it was, false if what is stored (*stored) stays. */
+static bool
+store(const SaveRow *row, StoredAnswer *stored)
+{
+	switch (sc_store_answer(row, stored))
+	{
+		case STORE_DONE:
+			return true;
+		case STORE_KEPT:
+			return false;
+		case STORE_UNLOGGED:
+			log_by_sql(row);
+			return true;
+		case STORE_NOT_PLAIN:
+			break;
+	}
+	if (sc_query(&Q_STORE, SC_INT8(row->attempt_id), SC_INT8(row->question_id), SC_INT8(row->seq),
+				 SC_DATUM_OR_NULL(JsonbPGetDatum(row->answer), row->answer == NULL),
+				 SC_TIMESTAMPTZ(row->saved_at),
+				 SC_DATUM_OR_NULL(Int32GetDatum(row->elapsed_ms), !row->has_elapsed),
+				 SC_INT4(row->late_ms)).count == 0)
+	{
+		(void) find_stored(row->attempt_id, row->question_id, stored);
+		return false;
+	}
+	log_by_sql(row);
+	return true;
+}
+
 /*
- * The save changed nothing: find out why, from what is stored.  The repetition
- * of a save whose reply was lost is fine, even when the attempt is over.
+ * Nothing was changed: say why, from what is stored.  The repetition of a save
+ * whose reply was lost is fine, even when the attempt is over.
  */
 static void
-explain_unsaved(const Attempt *a, const AnswerInput *in, Jsonb *answer, SaveResult *result)
+explain_unsaved(const SaveRow *row, const StoredAnswer *stored, SaveResult *result)
 {
-	ScRows		rows = sc_query(&Q_STORED, SC_INT8(a->id), SC_INT8(in->question_id));
-	bool		isnull;
-	Datum		stored;
-
-	result->status = SAVE_CLOSED;
-	if (rows.count == 0)
-		return;
-	stored = sc_get_copy(&rows, 0, 2, &isnull);
-	result->seq = sc_get_int8(&rows, 0, 1);
-	result->answer = isnull ? NULL : DatumGetJsonbP(stored);
-	result->saved_at = sc_get_timestamptz(&rows, 0, 3);
+	result->seq = stored->seq;
+	result->answer = stored->answer;
+	result->saved_at = stored->saved_at;
 	result->has_saved_at = true;
-	result->late_ms = sc_get_int4(&rows, 0, 4);
-	if (in->seq == result->seq && same_answer(answer, result->answer))
+	result->late_ms = stored->late_ms;
+	if (row->seq == stored->seq && same_answer(row->answer, stored->answer))
 		result->status = SAVE_STORED;
-	else if (in->seq <= result->seq)
+	else if (row->seq <= stored->seq)
 		result->status = SAVE_STALE;
 }
 
@@ -237,6 +277,8 @@ save(const Attempt *a, const AnswerInput *in, QuestionType type, Jsonb *options,
 	bool		renamed = sc_order_applies(type, a->shuffle_options);
 	uint64		seed = sc_order_seed(a->seed, in->question_id);
 	Jsonb	   *answer = in->answer;
+	SaveRow		row;
+	StoredAnswer stored;
 
 	if (answer != NULL && sc_answer_blank(type, answer))
 		answer = NULL;
@@ -248,21 +290,27 @@ save(const Attempt *a, const AnswerInput *in, QuestionType type, Jsonb *options,
 	if (answer != NULL && renamed)
 		answer = sc_order_answer(type, options, seed, answer, false);
 
-	result.late_ms = late_by(a, at);
-	if (open &&
-		sc_query(&Q_STORE, SC_INT8(a->id), SC_INT8(in->question_id), SC_INT8(in->seq),
-				 SC_DATUM_OR_NULL(JsonbPGetDatum(answer), answer == NULL), SC_TIMESTAMPTZ(at),
-				 SC_DATUM_OR_NULL(Int32GetDatum(in->elapsed_ms), !in->has_elapsed),
-				 SC_INT4(result.late_ms)).count > 0)
+	row = (SaveRow)
+	{
+		.attempt_id = a->id, .question_id = in->question_id, .seq = in->seq, .answer = answer,
+			.saved_at = at, .has_elapsed = in->has_elapsed, .elapsed_ms = in->elapsed_ms,
+			.late_ms = late_by(a, at)
+	};
+	result.late_ms = row.late_ms;
+	if (open && store(&row, &stored))
 	{
 		result.answer = answer;
 		result.saved_at = at;
 		result.has_saved_at = true;
-		if (result.late_ms > 0)
-			(void) sc_query(&Q_LATE, SC_INT8(a->id), SC_INT4(result.late_ms));
+		if (row.late_ms > 0)
+			(void) sc_query(&Q_LATE, SC_INT8(a->id), SC_INT4(row.late_ms));
 	}
 	else
-		explain_unsaved(a, in, answer, &result);
+	{
+		result.status = SAVE_CLOSED;
+		if (open || find_stored(a->id, in->question_id, &stored))
+			explain_unsaved(&row, &stored, &result);
+	}
 	if (result.answer != NULL && renamed)
 		result.answer = sc_order_answer(type, options, seed, result.answer, true);
 	return result;
@@ -465,24 +513,16 @@ static Attempt
 begin_save(int64 attempt_id, bool any_user, int64 user_id, const AnswerInput *in, TimestampTz at,
 		   QuestionType *type, Jsonb **options)
 {
-	Attempt		a = {.id = attempt_id};
-	ScRows		rows = sc_query(&Q_SAVE_BEGIN, SC_INT8(attempt_id), SC_INT8(in->question_id));
-	bool		isnull;
+	Attempt		a;
+	StoredQuestion question;
 
-	if (rows.count == 0 || (!any_user && sc_get_int8(&rows, 0, 1) != user_id))
-		sc_refuse(404, "not_found", NULL);
-	a.state = sc_get_text(&rows, 0, 2);
-	a.has_deadline = !sc_isnull(&rows, 0, 3);
-	a.deadline = a.has_deadline ? sc_get_timestamptz(&rows, 0, 3) : 0;
-	a.seed = sc_get_int8(&rows, 0, 4);
-	a.shuffle_options = sc_get_bool(&rows, 0, 5);
-	a.slack_seconds = sc_get_int4(&rows, 0, 6);
-	if (sc_isnull(&rows, 0, 7))
+	if (!sc_store_begin(attempt_id, in->question_id, &a, &question) ||
+		(!any_user && a.user_id != user_id) || question.type == NULL)
 		sc_refuse(404, "not_found", NULL);
 	if (!sc_attempt_open(&a, at))
 		sc_refuse_closed(&a, at);
-	*type = sc_question_type(DatumGetTextPP(sc_get_copy(&rows, 0, 7, &isnull)));
-	*options = DatumGetJsonbP(sc_get_copy(&rows, 0, 8, &isnull));
+	*type = sc_question_type(question.type);
+	*options = question.options;
 	return a;
 }
 
