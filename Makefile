@@ -96,7 +96,11 @@ SQL_PARTS = \
 	extension/coverage.sql \
 	extension/access.sql \
 	extension/progress.sql \
-	extension/video.sql
+	extension/course.sql \
+	extension/lesson.sql \
+	extension/enroll.sql \
+	extension/video.sql \
+	extension/report.sql
 
 # Tables, seeds and routes: the body of sc.install().
 SCHEMA_PARTS = \
@@ -110,6 +114,7 @@ SCHEMA_PARTS = \
 	extension/schema/exam_routes.sql \
 	extension/schema/result.sql \
 	extension/schema/catalog.sql \
+	extension/schema/report.sql \
 	extension/schema/triggers.sql
 
 # Last of all: owners, grants and what only install() may call.
@@ -140,7 +145,8 @@ REGRESS = \
 	auth \
 	users \
 	privacy \
-	school
+	school \
+	catalog
 
 ISOLATION = \
 	setup \

@@ -3,7 +3,8 @@
 CREATE FUNCTION sc.is_enrolled(user_id bigint, course_id bigint, at timestamptz DEFAULT clock_timestamp())
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'sc_is_enrolled'
-LANGUAGE C STABLE STRICT PARALLEL SAFE;
+LANGUAGE C STABLE STRICT PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc.is_enrolled(bigint, bigint, timestamptz) IS
     'does the user hold an enrolment in the course that gives access: active or completed, and not expired';
 
@@ -11,7 +12,8 @@ CREATE FUNCTION sc.video_access(
     user_id bigint, video_id bigint, at timestamptz DEFAULT clock_timestamp(),
     OUT can_access boolean, OUT reason text)
 AS 'MODULE_PATHNAME', 'sc_video_access'
-LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc.video_access(bigint, bigint, timestamptz) IS
     'may the user watch the video; reason is ok, inactive_user, unpublished, not_enrolled, suspended, expired or locked';
 

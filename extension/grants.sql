@@ -70,3 +70,9 @@ GRANT EXECUTE ON FUNCTION
     sc.test_moments(float8),
     sc.item_moments(float8, float8)
 TO sc_reader;
+
+-- What analysts may call; the functions that read tables run as their owner.
+GRANT EXECUTE ON FUNCTION sc.coverage(int4range), sc.coverage(int4multirange), sc.coverage_seconds(int4multirange),
+    sc.is_enrolled(bigint, bigint, timestamptz), sc.video_access(bigint, bigint, timestamptz),
+    sc.course_progress(bigint, bigint), sc.course_progress_of_students(bigint), sc.course_progress_of_user(bigint),
+    sc.stats_daily(date) TO sc_reader;

@@ -24,7 +24,8 @@ CREATE FUNCTION sc.course_progress(
     OUT videos_total int, OUT videos_completed int, OUT watched_seconds bigint, OUT covered_seconds bigint,
     OUT total_seconds bigint, OUT percent numeric, OUT last_watched_at timestamptz)
 AS 'MODULE_PATHNAME', 'sc_course_progress'
-LANGUAGE C STABLE STRICT PARALLEL SAFE;
+LANGUAGE C STABLE STRICT PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc.course_progress(bigint, bigint) IS
     'how far the user has come in the course; percent counts completed videos';
 
@@ -32,7 +33,8 @@ CREATE FUNCTION sc.course_progress_of_students(course_id bigint)
 RETURNS TABLE (user_id bigint, course_id bigint, videos_total int, videos_completed int, watched_seconds bigint,
                covered_seconds bigint, total_seconds bigint, percent numeric, last_watched_at timestamptz)
 AS 'MODULE_PATHNAME', 'sc_course_progress_of_students'
-LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100;
+LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100 SECURITY DEFINER
+SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc.course_progress_of_students(bigint) IS
     'course_progress of everybody enrolled in the course, cancelled enrolments left out';
 
@@ -40,6 +42,7 @@ CREATE FUNCTION sc.course_progress_of_user(user_id bigint)
 RETURNS TABLE (user_id bigint, course_id bigint, videos_total int, videos_completed int, watched_seconds bigint,
                covered_seconds bigint, total_seconds bigint, percent numeric, last_watched_at timestamptz)
 AS 'MODULE_PATHNAME', 'sc_course_progress_of_user'
-LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10 SECURITY DEFINER
+SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc.course_progress_of_user(bigint) IS
     'course_progress of every course the user is enrolled in, cancelled enrolments left out';

@@ -377,7 +377,7 @@ BEGIN
         PERFORM sc_api.refuse(404, 'not_found');
     END IF;
     FOREACH field IN ARRAY ARRAY(SELECT unnest(given) INTERSECT SELECT unnest('{full_name,locale,is_graduate}'::text[])) LOOP
-        IF CASE field WHEN 'full_name' THEN _full_name IS NULL WHEN 'locale' THEN _locale IS NULL ELSE _is_graduate IS NULL END THEN
+        IF (CASE field WHEN 'full_name' THEN _full_name IS NULL WHEN 'locale' THEN _locale IS NULL ELSE _is_graduate IS NULL END) THEN
             PERFORM sc_api.invalid(field, 'required');
         END IF;
     END LOOP;

@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS sc.courses (
     completion_percent smallint NOT NULL DEFAULT 90 CHECK (completion_percent BETWEEN 1 AND 100),
     sequential boolean NOT NULL DEFAULT false,
     strict_progress boolean NOT NULL DEFAULT false,
+    search tsvector GENERATED ALWAYS AS (
+        to_tsvector('pg_catalog.turkish', title || ' ' || coalesce(description, ''))
+        || to_tsvector('pg_catalog.simple', lower(translate(normalize(title || ' ' || coalesce(description, ''), NFC),
+               'ÇĞİIÖŞÜÂÎÛçğıöşüâîû@.', 'cgiiosuaiucgiosuaiu  ') COLLATE "C"))) STORED,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -62,15 +66,13 @@ COMMENT ON COLUMN sc.courses.requires_verified_email IS 'an unverified user may 
 COMMENT ON COLUMN sc.courses.completion_percent IS 'a video counts as completed at this coverage';
 COMMENT ON COLUMN sc.courses.sequential IS 'a topic opens when the one before it is completed';
 COMMENT ON COLUMN sc.courses.strict_progress IS 'watched time is held against the wall clock';
+COMMENT ON COLUMN sc.courses.search IS 'words of title and description, stemmed as Turkish and plain as sc.fold gives them';
 COMMENT ON COLUMN sc.courses.created_at IS 'when the row was made';
 COMMENT ON COLUMN sc.courses.updated_at IS 'when the row last changed';
 CREATE INDEX IF NOT EXISTS idx_courses_published ON sc.courses (is_published, is_active);
 CREATE INDEX IF NOT EXISTS idx_courses_category ON sc.courses (category_id);
 CREATE INDEX IF NOT EXISTS idx_courses_teacher ON sc.courses (teacher_id);
-CREATE INDEX IF NOT EXISTS idx_courses_search ON sc.courses USING gin (to_tsvector('pg_catalog.turkish', title || ' ' || coalesce(description, '')));
--- the same text without Turkish letters, for those who type without them
-CREATE INDEX IF NOT EXISTS idx_courses_search_plain ON sc.courses USING gin (to_tsvector('pg_catalog.simple',
-    translate(lower((title || ' ' || coalesce(description, '')) COLLATE "tr-x-icu"), 'çğıöşüâîû', 'cgiosuaiu')));
+CREATE INDEX IF NOT EXISTS idx_courses_search ON sc.courses USING gin (search);
 CREATE INDEX IF NOT EXISTS idx_courses_subject ON sc.courses (subject_id);
 CREATE INDEX IF NOT EXISTS idx_courses_season ON sc.courses (season_id);
 CREATE INDEX IF NOT EXISTS idx_courses_copied_from ON sc.courses (copied_from);
