@@ -64,7 +64,9 @@ class Db:
         try:
             cur = self.cursor()
             cur.execute(sql, args or None)
-        except psycopg2.OperationalError:
+        except psycopg2.DatabaseError:
+            if not self.conn.closed:
+                raise
             self.close()                # the server was restarted: once more, with a new connection
             cur = self.cursor()
             cur.execute(sql, args or None)
