@@ -146,7 +146,8 @@ REGRESS = \
 	users \
 	privacy \
 	school \
-	catalog
+	catalog \
+	package
 
 ISOLATION = \
 	setup \
