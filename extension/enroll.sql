@@ -63,7 +63,7 @@ BEGIN
         'SELECT course_id, sum(n)::int AS n FROM ('
         || CASE WHEN TG_OP <> 'DELETE' THEN 'SELECT course_id, 1 AS n FROM new_rows WHERE status IN (''active'', ''completed'', ''suspended'')' ELSE '' END
         || CASE WHEN TG_OP = 'UPDATE' THEN ' UNION ALL ' ELSE '' END
-        || CASE WHEN TG_OP <> 'INSERT' THEN 'SELECT course_id, -1 FROM old_rows WHERE status IN (''active'', ''completed'', ''suspended'')' ELSE '' END
+        || CASE WHEN TG_OP <> 'INSERT' THEN 'SELECT course_id, -1 AS n FROM old_rows WHERE status IN (''active'', ''completed'', ''suspended'')' ELSE '' END
         || ') AS x GROUP BY course_id HAVING sum(n) <> 0 ORDER BY course_id'
     LOOP
         UPDATE sc.course_seats AS s SET taken = s.taken + d.n WHERE s.course_id = d.course_id RETURNING s.taken INTO seats;
