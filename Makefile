@@ -84,6 +84,7 @@ SQL_PARTS = \
 	extension/paper.sql \
 	extension/marking.sql \
 	extension/wall.sql \
+	extension/import.sql \
 	extension/session.sql \
 	extension/auth.sql \
 	extension/user.sql \
@@ -113,6 +114,7 @@ SCHEMA_PARTS = \
 	extension/schema/question.sql \
 	extension/schema/exam_routes.sql \
 	extension/schema/result.sql \
+	extension/schema/import.sql \
 	extension/schema/catalog.sql \
 	extension/schema/report.sql \
 	extension/schema/triggers.sql
@@ -139,6 +141,7 @@ REGRESS = \
 	sanity \
 	attempt \
 	score \
+	import \
 	exam \
 	jwt \
 	password \
