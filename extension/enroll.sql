@@ -50,30 +50,50 @@ COMMENT ON FUNCTION sc.enrollment(bigint) IS 'an enrolment as the API shows it; 
 -- Seats are counted per statement, so that an import of thousands counts once
 -- per course.  The row of the course is the queue of those who want the last
 -- seat; courses are taken in order of their ids.
+CREATE FUNCTION sc.holds_seat(status text)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN status IN ('active', 'completed', 'suspended');
+END
+$$;
+COMMENT ON FUNCTION sc.holds_seat(text) IS 'does an enrolment of this status take a seat?';
+
 CREATE FUNCTION sc.count_seats()
 RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    d record;
+    courses bigint[];
+    changes int[];
     seats int;
     capacity int;
 BEGIN
-    FOR d IN EXECUTE
-        'SELECT course_id, sum(n)::int AS n FROM ('
-        || CASE WHEN TG_OP <> 'DELETE' THEN 'SELECT course_id, 1 AS n FROM new_rows WHERE status IN (''active'', ''completed'', ''suspended'')' ELSE '' END
-        || CASE WHEN TG_OP = 'UPDATE' THEN ' UNION ALL ' ELSE '' END
-        || CASE WHEN TG_OP <> 'INSERT' THEN 'SELECT course_id, -1 AS n FROM old_rows WHERE status IN (''active'', ''completed'', ''suspended'')' ELSE '' END
-        || ') AS x GROUP BY course_id HAVING sum(n) <> 0 ORDER BY course_id'
-    LOOP
-        UPDATE sc.course_seats AS s SET taken = s.taken + d.n WHERE s.course_id = d.course_id RETURNING s.taken INTO seats;
-        IF NOT FOUND AND d.n > 0 THEN
-            INSERT INTO sc.course_seats AS s (course_id, taken) VALUES (d.course_id, d.n)
+    CASE TG_OP
+    WHEN 'INSERT' THEN
+        SELECT array_agg(x.course_id ORDER BY x.course_id), array_agg(x.n ORDER BY x.course_id) INTO courses, changes
+        FROM (SELECT r.course_id, count(*)::int AS n FROM new_rows AS r WHERE sc.holds_seat(r.status) GROUP BY r.course_id) AS x;
+    WHEN 'DELETE' THEN
+        SELECT array_agg(x.course_id ORDER BY x.course_id), array_agg(x.n ORDER BY x.course_id) INTO courses, changes
+        FROM (SELECT r.course_id, -count(*)::int AS n FROM old_rows AS r WHERE sc.holds_seat(r.status) GROUP BY r.course_id) AS x;
+    ELSE
+        SELECT array_agg(x.course_id ORDER BY x.course_id), array_agg(x.n ORDER BY x.course_id) INTO courses, changes
+        FROM (SELECT y.course_id, sum(y.n)::int AS n
+              FROM (SELECT r.course_id, 1 AS n FROM new_rows AS r WHERE sc.holds_seat(r.status)
+                    UNION ALL
+                    SELECT r.course_id, -1 FROM old_rows AS r WHERE sc.holds_seat(r.status)) AS y
+              GROUP BY y.course_id HAVING sum(y.n) <> 0) AS x;
+    END CASE;
+    FOR i IN 1 .. coalesce(cardinality(courses), 0) LOOP
+        UPDATE sc.course_seats AS s SET taken = s.taken + changes[i] WHERE s.course_id = courses[i] RETURNING s.taken INTO seats;
+        IF NOT FOUND AND changes[i] > 0 THEN
+            INSERT INTO sc.course_seats AS s (course_id, taken) VALUES (courses[i], changes[i])
             ON CONFLICT ON CONSTRAINT course_seats_pkey DO UPDATE SET taken = s.taken + excluded.taken
             RETURNING s.taken INTO seats;
         END IF;
-        SELECT c.capacity INTO capacity FROM sc.courses AS c WHERE c.id = d.course_id;
-        IF d.n > 0 AND seats > capacity THEN
+        SELECT c.capacity INTO capacity FROM sc.courses AS c WHERE c.id = courses[i];
+        IF changes[i] > 0 AND seats > capacity THEN
             PERFORM sc_api.refuse(409, 'seat_full', jsonb_build_object('capacity', capacity));
         END IF;
     END LOOP;
@@ -90,7 +110,7 @@ DECLARE
     changed bigint;
 BEGIN
     INSERT INTO sc.course_seats AS s (course_id, taken)
-    SELECT e.course_id, count(*) FILTER (WHERE e.status IN ('active', 'completed', 'suspended'))
+    SELECT e.course_id, count(*) FILTER (WHERE sc.holds_seat(e.status))
     FROM sc.enrollments AS e GROUP BY e.course_id ORDER BY e.course_id
     ON CONFLICT ON CONSTRAINT course_seats_pkey DO UPDATE SET taken = excluded.taken WHERE s.taken <> excluded.taken;
     GET DIAGNOSTICS changed = ROW_COUNT;
