@@ -266,7 +266,7 @@ DECLARE
 BEGIN
     SELECT array_agg(ROW(
                u.question_id, u.number, u.section_id, v.type, v.prompt, v.format,
-               sc.shown_options(v.type, v.options, a.seed, u.question_id, e.shuffle_options),
+               sc.shown_options(v.type, sc.options_public(v.type, v.options), a.seed, u.question_id, e.shuffle_options),
                v.media, q.points, s.seq,
                sc.shown_answer(v.type, v.options, a.seed, u.question_id, e.shuffle_options, s.answer),
                s.saved_at)::sc_api.attempt_question ORDER BY u.number)
@@ -283,7 +283,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc.attempt_questions(bigint) IS
-    'questions of an attempt as the student sees them while it runs: no key, no explanation, no weights';
+    'questions of an attempt as the student sees them while it runs: no key, no explanation, no weights, no feedback';
 
 CREATE FUNCTION sc.attempt_view(
     attempt_id bigint,

@@ -722,7 +722,8 @@ BEGIN
     END IF;
     IF v.shows && '{answer,correctness,key,explanation}' THEN
         SELECT array_agg(ROW(u.question_id, u.number, u.section_id, q.type, q.prompt,
-                   sc.shown_options(q.type, q.options, a.seed, u.question_id, a.shuffle_options),
+                   sc.shown_options(q.type, CASE WHEN 'explanation' = ANY (v.shows) THEN q.options ELSE sc.options_public(q.type, q.options) END,
+                                    a.seed, u.question_id, a.shuffle_options),
                    CASE WHEN 'answer' = ANY (v.shows) THEN sc.shown_answer(q.type, q.options, a.seed, u.question_id, a.shuffle_options, s.answer) END,
                    CASE WHEN 'correctness' = ANY (v.shows) THEN
                        CASE r.item_outcomes[i.place] WHEN 1 THEN 'right' WHEN 0 THEN 'blank' WHEN -1 THEN 'wrong' WHEN 2 THEN 'partly'

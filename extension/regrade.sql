@@ -301,7 +301,7 @@ BEGIN
     answer.dry_run := dry_run;
     IF dry_run THEN
         answer.state := 'dry_run';
-        SELECT count(*), array_agg(c) FILTER (WHERE c.n <= 500)
+        SELECT count(*), array_agg(ROW(c.result_id, c.user_id, c.before, c.after)::sc.score_change) FILTER (WHERE c.n <= 500)
         INTO answer.changed, answer.changes
         FROM (SELECT p.*, row_number() OVER () AS n
               FROM sc.regrade_preview(exam_id, policy, question_ids, keys, only_if_higher, actor) AS p) AS c;

@@ -8,7 +8,7 @@ INSERT INTO sc.users (id, email, full_name, role_id) VALUES
 INSERT INTO sc.questions (id) VALUES (900001), (900002), (900003), (900004);
 INSERT INTO sc.question_versions (id, question_id, version, type, prompt, options, key) VALUES
     (900001, 900001, 1, 'single', '2 + 2', '[{"id":"a","text":"3"},{"id":"b","text":"4"},{"id":"c","text":"5"}]', '{"correct": "b"}'),
-    (900002, 900002, 1, 'single', '3 + 3', '[{"id":"a","text":"6"},{"id":"b","text":"7"}]', '{"correct": "a"}'),
+    (900002, 900002, 1, 'single', '3 + 3', '[{"id":"a","text":"6","feedback":"Doğru!"},{"id":"b","text":"7","weight":-1}]', '{"correct": "a"}'),
     (900003, 900003, 1, 'numeric', 'pi', '[]', '{"answers": [{"value": "3.14", "tolerance": "0.01"}]}'),
     (900004, 900004, 1, 'multiple', 'even', '[{"id":"a","text":"1"},{"id":"b","text":"2"},{"id":"c","text":"4"}]', '{"correct": ["b", "c"]}');
 INSERT INTO sc.exams (id, title, time_limit, opens_at, closes_at, max_attempts, wrongs_per_right, is_published, created_by) VALUES
@@ -58,7 +58,7 @@ SELECT s.outcome FROM sc.start_attempt(900001, 900002, at => '2030-05-01 11:30Z'
 SELECT v.time_limit, v.remaining_ms, v.accepts_answers, v.question_count, v.answered_count
 FROM sc.attempt_view(pg_temp.att(900002), true, '2030-05-01 11:30Z') AS v;
 
--- 5. the view has no key
+-- 5. the view has no key, nor what gives it away
 SELECT q.number, q.type, q.options, q.points, q.answer FROM unnest(sc.attempt_questions(pg_temp.att(900001))) AS q;
 
 -- 6. seq: higher wins, the same again is fine, the rest is stale
