@@ -150,10 +150,14 @@ REGRESS = \
 	privacy \
 	school \
 	catalog \
+	enroll \
+	watch \
 	package
 
 ISOLATION = \
 	setup \
+	seat \
+	progress \
 	touch_notify \
 	idempotency \
 	refresh \

@@ -181,6 +181,16 @@ lock_progress(int64 user_id, int64 video_id)
 	return row;
 }
 
+/*
+ * The time at which a heartbeat counts: a late one as if it had come with the
+ * latest, one from before the first grant with that.
+ */
+static TimestampTz
+clock_of(const Progress *row, TimestampTz at)
+{
+	return Max(at, row->heartbeat_at != DT_NOBEGIN ? row->heartbeat_at : row->budget_from);
+}
+
 /* Microseconds of watching that the row's clock allows at that time. */
 static int64
 budget_of(const Progress *row, TimestampTz at)
@@ -269,7 +279,7 @@ apply_seconds(Progress *row, const VideoFacts *video, const Heartbeat *beat)
 	int			end = row->total > 0 ? row->total : MAX_SECONDS;
 	SpanSet    *reported = sc_spans_new(CurrentMemoryContext);
 	SpanSet    *news = sc_spans_new(CurrentMemoryContext);
-	TimestampTz at = Max(beat->at, row->heartbeat_at);
+	TimestampTz at = clock_of(row, beat->at);
 	int64		budget = limited ? budget_of(row, at) : 0;
 	int64		allowed = limited ? budget / USECS_PER_SEC : NO_LIMIT;
 	int64		added;
