@@ -189,7 +189,7 @@ late_by(const Attempt *a, TimestampTz at)
 {
 	if (!a->has_deadline || at <= a->deadline)
 		return 0;
-	return (int) ((at - a->deadline + 999) / 1000);
+	return (int) Min((at - a->deadline + 999) / 1000, PG_INT32_MAX);
 }
 
 /* What is stored of an answer, by SQL; false if nothing is. */

@@ -297,7 +297,7 @@ DECLARE
     slack interval;
 BEGIN
     SELECT a.id, a.exam_id, e.title, a.user_id, a.attempt_no, a.state, a.is_preview,
-           a.started_at, a.deadline_at, extract(epoch FROM a.deadline_at - a.started_at)::int,
+           a.started_at, a.deadline_at, least(extract(epoch FROM a.deadline_at - a.started_at), 2147483647)::int,
            a.submitted_at, a.finished_at, a.finish_reason, a.late_ms, cardinality(a.question_ids),
            make_interval(secs => e.slack_seconds)
     INTO v.id, v.exam_id, v.exam_title, v.user_id, v.attempt_no, v.state, v.is_preview,

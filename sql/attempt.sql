@@ -171,4 +171,9 @@ SET LOCAL timezone = 'Europe/Berlin';
 UPDATE sc.exams SET opens_at = '2030-10-27 00:30Z', closes_at = '2030-10-27 04:00Z', time_limit = 3600 WHERE id = 900001;
 SELECT s.outcome FROM sc.start_attempt(900001, 900002, at => '2030-10-27 00:30Z') AS s;
 SELECT a.deadline_at - a.started_at AS limit, a.deadline_at AT TIME ZONE 'UTC' AS utc FROM sc.exam_attempts AS a WHERE a.id = pg_temp.att(900002, 2);
+-- years between: numbers stay numbers
+UPDATE sc.exam_attempts SET started_at = '1990-01-01Z', deadline_at = '2090-01-01Z' WHERE id = pg_temp.att(900002, 2);
+SELECT v.time_limit FROM sc.attempt_view(pg_temp.att(900002, 2), false, '2000-01-01Z') AS v;
+UPDATE sc.exam_attempts SET deadline_at = '1991-01-01Z' WHERE id = pg_temp.att(900002, 2);
+SELECT pg_temp.refusal(format('SELECT sc.save_answer(%s, 900001, 1, %L, 1, %L)', pg_temp.att(900002, 2), '"a"', '2030-01-01Z'));
 ROLLBACK;
