@@ -201,8 +201,8 @@ sc_spans_to_multirange(SpanSet *set)
 	ranges = palloc(Max(set->count, 1) * sizeof(RangeType *));
 	for (int i = 0; i < set->count; i++)
 	{
-		RangeBound	lower = {.lower = true,.inclusive = true};
-		RangeBound	upper = {.lower = false,.inclusive = false};
+		RangeBound	lower = {.lower = true, .inclusive = true};
+		RangeBound	upper = {.lower = false, .inclusive = false};
 
 		CHECK_FOR_INTERRUPTS();
 		lower.infinite = set->spans[i].lo == SPAN_MIN;
