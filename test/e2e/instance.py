@@ -64,8 +64,8 @@ class Db:
         try:
             cur = self.cursor()
             cur.execute(sql, args or None)
-        except psycopg2.DatabaseError:
-            if not self.conn.closed:
+        except psycopg2.DatabaseError as error:
+            if error.pgcode is not None and not self.conn.closed:
                 raise
             self.close()                # the server was restarted: once more, with a new connection
             cur = self.cursor()
