@@ -200,8 +200,13 @@ appendonly no
 maxmemory 512mb
 maxmemory-policy noeviction
 CONF
+    rm -f "$RUN/redis.sock" "$RUN/redis.pid"
     as_owner redis-server "$RUN/redis.conf" 8>&-
-    wait_for 10 test -S "$RUN/redis.sock" || die "Redis does not start: see $LOG/redis.log"
+    wait_for 10 redis_answers || die "Redis does not start: see $LOG/redis.log"
+}
+
+redis_answers() {
+    running_pid redis >/dev/null && [ "$(redis-cli -s "$RUN/redis.sock" ping 2>/dev/null)" = PONG ]
 }
 
 redis_stop() {

@@ -55,7 +55,7 @@ def test_403_missing_permission(student):
 def test_404_unknown_path_and_unknown_id(student):
     student.get("/nowhere").problem(404)
     student.get("/courses/999999999").problem(404)
-    for bad in ("0", "042", "-1", "1e3", "abc", "9" * 25, "%31", "1%00"):
+    for bad in ("0", "042", "-1", "1e3", "abc", "9" * 25, "1%00"):
         assert student.get(f"/courses/{bad}").status in (400, 404), bad
 
 

@@ -7,12 +7,12 @@ import signal
 from instance import Background, alive, wait_until
 
 
-def one_request(address, path):
+def one_request(address, path, token):
     """A request on a connection of its own; anything but a whole answer raises."""
     host, port = address.split(":")
     conn = http.client.HTTPConnection(host, int(port), timeout=20)
     try:
-        conn.request("GET", path, headers={"Connection": "close"})
+        conn.request("GET", path, headers={"Connection": "close", "Authorization": "Bearer " + token})
         answer = conn.getresponse()
         answer.read()
         return answer.status
@@ -20,9 +20,9 @@ def one_request(address, path):
         conn.close()
 
 
-def test_restart_resets_no_connection(faults):
+def test_restart_resets_no_connection(faults, student):
     before = faults.pid("coachd")
-    with Background(lambda n: one_request(faults.address, "/api/v1/courses" if n % 2 else "/healthz"), threads=6) as load:
+    with Background(lambda n: one_request(faults.address, "/api/v1/courses" if n % 2 else "/healthz", student.token), threads=6) as load:
         for _ in range(3):
             faults.coach("restart")
         wait_until(lambda: len(load.results) > 300, what="some load")
@@ -32,9 +32,9 @@ def test_restart_resets_no_connection(faults):
     assert faults.pid("coachd") != before
 
 
-def test_kept_connections_see_whole_answers_only(faults, api):
+def test_kept_connections_see_whole_answers_only(faults, student):
     """A kept connection may be closed between two requests (the client opens another), never within an answer."""
-    clients = [api.clone() for _ in range(4)]
+    clients = [student.clone() for _ in range(4)]
     with Background(lambda n: clients[n].get("/courses").status, threads=4) as load:
         faults.coach("restart")
         wait_until(lambda: len(load.results) > 200, what="some load")
