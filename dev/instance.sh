@@ -78,7 +78,7 @@ running_pid() {
     esac
     [ -r "$file" ] || return 1
     read -r pid <"$file" || return 1
-    kill -0 "$pid" 2>/dev/null || return 1
+    ! gone "$pid" || return 1
     echo "$pid"
 }
 
@@ -92,8 +92,11 @@ wait_for() {
     done
 }
 
+# gone PID: it has ended, be it that nobody has collected it yet.
 gone() {
-    ! kill -0 "$1" 2>/dev/null
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 0
+    [ -z "$state" ] || [ "$state" = Z ]
 }
 
 # The private copy of PostgreSQL. Debian's build is relocatable: the server
