@@ -101,7 +101,8 @@ SQL_PARTS = \
 	extension/lesson.sql \
 	extension/enroll.sql \
 	extension/video.sql \
-	extension/report.sql
+	extension/report.sql \
+	extension/upkeep.sql
 
 # Tables, seeds and routes: the body of sc.install().
 SCHEMA_PARTS = \

@@ -76,3 +76,7 @@ GRANT EXECUTE ON FUNCTION sc.coverage(int4range), sc.coverage(int4multirange), s
     sc.is_enrolled(bigint, bigint, timestamptz), sc.video_access(bigint, bigint, timestamptz),
     sc.course_progress(bigint, bigint), sc.course_progress_of_students(bigint), sc.course_progress_of_user(bigint),
     sc.stats_daily(date) TO sc_reader;
+
+-- upkeep: the worker's, or a timer's
+GRANT USAGE ON SCHEMA sc TO sc_worker;
+GRANT EXECUTE ON FUNCTION sc.upkeep_minute(timestamptz), sc.upkeep_daily() TO sc_worker;
