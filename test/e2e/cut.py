@@ -11,11 +11,17 @@ class Cut:
     pass:    as if it was not there
     refuse:  connections are closed, new ones too
     swallow: what clients send is taken and thrown away; they learn nothing
+
+    hold(text) keeps back whatever a client sends from that text on, until release().
     """
 
     def __init__(self, path, target):
         self.path, self.target = path, target
         self.mode = "pass"
+        self.text = None
+        self.held = threading.Event()       # something is being kept back
+        self.free = threading.Event()
+        self.free.set()
         self.lock = threading.Lock()
         self.pairs = set()
         self.listener = socket.socket(socket.AF_UNIX)
@@ -29,6 +35,15 @@ class Cut:
             self.mode = mode
             if mode == "refuse":
                 self._close_all()
+
+    def hold(self, text):
+        self.free.clear()
+        self.held.clear()
+        self.text = text
+
+    def release(self):
+        self.text = None
+        self.free.set()
 
     def _close_all(self):
         for pair in self.pairs:
@@ -67,6 +82,9 @@ class Cut:
                     break
                 if to_server and self.mode == "swallow":
                     continue
+                if to_server and self.text is not None and self.text in data:
+                    self.held.set()
+                    self.free.wait()
                 sink.sendall(data)
         except OSError:
             pass
@@ -77,6 +95,7 @@ class Cut:
                 pass
 
     def close(self):
+        self.release()
         self.listener.close()
         with self.lock:
             self._close_all()

@@ -234,18 +234,34 @@ def test_coachd_killed(checker, pair, db):
         c.wait_hits("hits after")
 
 
-def test_logged_out_while_redis_was_away(pair, new_user):
-    """A token revoked while Redis could not be told is refused ever after, though another device stays logged in."""
+def test_fill_overtaken_by_a_write(pair, new_user):
+    """What was read before a write does not enter the cache after it."""
     coachds, wires = pair
-    client = new_user("student")
-    one = client.clone(address=coachds[0].address)
+    client = new_user("student", full_name="Eski")
+    one, two = (client.clone(address=c.address) for c in coachds)
+    wait_until(lambda: one.get("/users/me").headers.get("x-cache") == "hit", 20, "a hit")
+    two.patch("/users/me", {"full_name": "Eski"}).ok()
+    wires[0].hold(b"SC1 ")
+    assert one.get("/users/me").headers["x-cache"] == "miss"
+    assert wires[0].held.wait(10), "nothing was filled"
+    two.patch("/users/me", {"full_name": "Yeni"}).ok()
+    wires[0].release()
+    for c in (one, two, one, two):
+        assert c.get("/users/me").ok()["full_name"] == "Yeni"
+
+
+def test_logged_out_while_redis_was_away(pair, new_user):
+    """A token revoked while Redis could not be told is refused ever after, though an older one stays good."""
+    coachds, wires = pair
+    older = new_user("student")
+    newer = older.anonymous().login(older.user.email, older.user.password)
+    one = newer.clone(address=coachds[0].address)
     wait_until(lambda: one.get("/users/me").headers.get("x-cache") == "hit", 20, "a hit")
     wires[0].set("refuse")
     one.post("/auth/logout", {}).ok(204)
     wires[0].set("pass")
-    other = one.anonymous().login(client.user.email, client.user.password)
     for coachd in coachds:
-        revoked, good = client.clone(address=coachd.address), other.clone(address=coachd.address)
-        wait_until(lambda: good.get("/users/me").headers.get("x-cache") == "hit", 20, "a hit of the other device")
+        revoked, good = newer.clone(address=coachd.address), older.clone(address=coachd.address)
+        wait_until(lambda: good.get("/users/me").headers.get("x-cache") == "hit", 20, "a hit of the older token")
         for _ in range(5):
             revoked.get("/users/me").problem(401, "token_revoked")
