@@ -225,7 +225,9 @@ DAEMON_SRCS = \
 	daemon/pglisten.c \
 	daemon/pgpool.c \
 	daemon/pgsession.c \
-	daemon/redis.c
+	daemon/redis.c \
+	daemon/redisurl.c \
+	daemon/resolve.c
 SHIM_SRCS = \
 	shim/cache.c \
 	shim/deliver.c \
@@ -252,6 +254,12 @@ DAEMON_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED -DCOACH_V
 DAEMON_LIBS = -lmicrohttpd -lpq -lhiredis -lcrypto -lpthread
 comma := ,
 SHIM_OBJS = $(patsubst %.c,$(DAEMON_DIR)/%.o,$(COMMON_SRCS) $(DAEMON_SRCS) $(SHIM_SRCS))
+
+# The API reference; the daemon does without it where npm cannot be reached.
+.PHONY: docs
+docs: build/docs/index.html
+build/docs/index.html: dev/vendor.sh web/index.html web/reference.css web/reference.js
+	dev/vendor.sh
 
 .PHONY: shim
 shim: $(if $(SANITIZE),build/coachd-san,build/coachd)

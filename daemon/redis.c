@@ -25,7 +25,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,6 +34,7 @@
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
+#include "daemon/resolve.h"
 
 #define MAX_LANES		4		/* databases used on one link */
 #define MAX_SCRIPTS		8
@@ -48,7 +48,7 @@
 typedef enum LinkState
 {
 	LINK_DOWN,					/* the timer will try again */
-	LINK_RESOLVING,				/* a thread looks up the host name */
+	LINK_RESOLVING,				/* the host name is being looked up */
 	LINK_CONNECTING,			/* connect() has not ended */
 	LINK_GREETING,				/* password, run id and scripts are on their way */
 	LINK_UP,
@@ -64,16 +64,6 @@ typedef struct DbLane
 	RedisCmd  **end;
 } DbLane;
 
-/* A name being looked up, by a thread that touches nothing else. */
-typedef struct Lookup
-{
-	LoopTask	task;
-	pthread_t	thread;
-	Loop	   *loop;
-	Redis	   *redis;
-	struct addrinfo *found;
-} Lookup;
-
 struct Redis
 {
 	Loop	   *loop;
@@ -82,7 +72,7 @@ struct Redis
 	LoopFd		fd;
 	LoopTimer	timer;
 	LoopChore	chore;
-	Lookup	   *lookup;
+	Resolve    *resolve;
 	redisReader *reader;
 	int			failures;		/* in a row */
 	int64_t		suspect_ms;		/* since when */
@@ -115,127 +105,6 @@ struct Redis
 };
 
 static void greeted(RedisCmd *cmd, const RedisReply *reply);
-
-/* ---- URLs ---- */
-
-static bool
-take(char *to, size_t size, const char *from, size_t len)
-{
-	if (len >= size)
-		return false;
-	memcpy(to, from, len);
-	to[len] = '\0';
-	return true;
-}
-
-static bool
-parse_db(const char *s, size_t len, int *db)
-{
-	*db = 0;
-	if (len == 0 || len > 3)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		if (s[i] < '0' || s[i] > '9')
-			return false;
-		*db = *db * 10 + (s[i] - '0');
-	}
-	return true;
-}
-
-/* [user:]password or user:password, in front of the @. */
-static bool
-parse_user(const char *s, size_t len, RedisUrl *url)
-{
-	const char *colon = memchr(s, ':', len);
-
-	if (colon == NULL)
-		return take(url->password, sizeof(url->password), s, len);
-	return take(url->user, sizeof(url->user), s, colon - s)
-		&& take(url->password, sizeof(url->password), colon + 1, len - (colon + 1 - s));
-}
-
-const char *
-redis_url_parse(const char *text, RedisUrl *url)
-{
-	bool		is_socket;
-	const char *at;
-	const char *end;
-
-	memset(url, 0, sizeof(*url));
-	strcpy(url->port, "6379");
-	if (strncmp(text, "redis://", 8) == 0)
-	{
-		is_socket = false;
-		text += 8;
-	}
-	else if (strncmp(text, "unix:", 5) == 0)
-	{
-		is_socket = true;
-		text += 5;
-		if (strncmp(text, "//", 2) == 0)
-			text += 2;
-	}
-	else
-		return "must start with redis:// or unix:";
-
-	at = strrchr(text, '@');
-	if (at != NULL)
-	{
-		if (!parse_user(text, at - text, url))
-			return "user or password too long";
-		text = at + 1;
-	}
-	if (is_socket)
-	{
-		end = strstr(text, "?db=");
-		if (end != NULL && !parse_db(end + 4, strlen(end + 4), &url->db))
-			return "db must be a number";
-		if (text[0] != '/'
-			|| !take(url->path, sizeof(url->path), text, end ? (size_t) (end - text) : strlen(text)))
-			return "socket must be an absolute path of at most 107 bytes";
-		return NULL;
-	}
-
-	end = text + strcspn(text, "/");
-	if (*end == '/' && end[1] != '\0' && !parse_db(end + 1, strlen(end + 1), &url->db))
-		return "db must be a number";
-	if (text[0] == '[')
-	{
-		const char *close = memchr(text, ']', end - text);
-
-		if (close == NULL || !take(url->host, sizeof(url->host), text + 1, close - text - 1))
-			return "address in brackets is not closed or too long";
-		text = close + 1;
-	}
-	else
-	{
-		size_t		len = strcspn(text, ":/");
-
-		if (!take(url->host, sizeof(url->host), text, len))
-			return "host too long";
-		text += len;
-	}
-	if (url->host[0] == '\0')
-		return "host is missing";
-	if (*text == ':')
-	{
-		if (!take(url->port, sizeof(url->port), text + 1, end - text - 1)
-			|| url->port[0] == '\0' || url->port[strspn(url->port, "0123456789")] != '\0')
-			return "port must be a number";
-	}
-	else if (text != end)
-		return "port must follow the host";
-	return NULL;
-}
-
-bool
-redis_url_same_server(const RedisUrl *a, const RedisUrl *b)
-{
-	return strcmp(a->path, b->path) == 0 && strcmp(a->host, b->host) == 0
-		&& strcmp(a->port, b->port) == 0 && strcmp(a->user, b->user) == 0
-		&& strcmp(a->password, b->password) == 0;
-}
 
 /* ---- the queue of what was sent ---- */
 
@@ -789,45 +658,21 @@ connect_to(Redis *r, const struct sockaddr *address, socklen_t size)
 	loop_timer_set(r->loop, &r->timer, OPEN_MS);
 }
 
-static void *
-look_up(void *arg)
-{
-	Lookup	   *l = arg;
-	RedisUrl   *url = &l->redis->options.url;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-
-	if (getaddrinfo(url->host, url->port, &hints, &l->found) != 0)
-		l->found = NULL;
-	loop_post(l->loop, &l->task);
-	return NULL;
-}
-
 static void
-free_lookup(Redis *r)
+looked_up(void *data, const struct addrinfo *a)
 {
-	pthread_join(r->lookup->thread, NULL);
-	if (r->lookup->found != NULL)
-		freeaddrinfo(r->lookup->found);
-	free(r->lookup);
-	r->lookup = NULL;
-}
+	Redis	   *r = data;
 
-static void
-looked_up(LoopTask *task)
-{
-	Redis	   *r = ((Lookup *) task->data)->redis;
-	struct addrinfo *a = r->lookup->found;
-
+	r->resolve = NULL;
 	if (a == NULL)
-		close_link(r, "host name is not known");
-	else
 	{
-		/* Where a name has several addresses, the next try takes the next. */
-		for (int skip = r->failures; skip > 0 && a->ai_next != NULL; skip--)
-			a = a->ai_next;
-		connect_to(r, a->ai_addr, a->ai_addrlen);
+		close_link(r, "host name is not known");
+		return;
 	}
-	free_lookup(r);
+	/* Where a name has several addresses, the next try takes the next. */
+	for (int skip = r->failures; skip > 0 && a->ai_next != NULL; skip--)
+		a = a->ai_next;
+	connect_to(r, a->ai_addr, a->ai_addrlen);
 }
 
 static void
@@ -851,18 +696,10 @@ start_connecting(Redis *r)
 		freeaddrinfo(a);
 		return;
 	}
-	r->lookup = mem_alloc(sizeof(Lookup));
-	r->lookup->loop = r->loop;
-	r->lookup->redis = r;
-	r->lookup->task.fn = looked_up;
-	r->lookup->task.data = r->lookup;
 	r->state = LINK_RESOLVING;
-	if (pthread_create(&r->lookup->thread, NULL, look_up, r->lookup) != 0)
-	{
-		free(r->lookup);
-		r->lookup = NULL;
+	r->resolve = resolve_start(r->loop, url->host, url->port, looked_up, r);
+	if (r->resolve == NULL)
 		close_link(r, "cannot start a thread");
-	}
 }
 
 /* ---- time ---- */
@@ -974,8 +811,8 @@ void
 redis_destroy(Redis *r)
 {
 	r->options.on_change = NULL;
-	if (r->lookup != NULL)
-		free_lookup(r);
+	if (r->resolve != NULL)
+		resolve_abandon(r->resolve);
 	close_link(r, NULL);
 	loop_timer_clear(r->loop, &r->timer);
 	loop_chore_remove(r->loop, &r->chore);

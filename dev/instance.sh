@@ -121,6 +121,7 @@ build_all() {
         flock 7
         make -s -C "$TOP" PG_CONFIG="$PGBIN/pg_config" all
         make -s -C "$TOP" PG_CONFIG="$PGBIN/pg_config" ${SANITIZE:+SANITIZE="$SANITIZE"} shim keeper
+        make -s -C "$TOP" PG_CONFIG="$PGBIN/pg_config" docs || true
         make -s -C "$TOP" PG_CONFIG="$PGBIN/pg_config" install >"$TOP/build/install.log" 2>&1 ||
             { cat "$TOP/build/install.log" >&2; exit 1; }
     ) 7>"$TOP/build/.lock"

@@ -68,6 +68,8 @@
 #define LEASE_MS	10000
 #define STEADY_MS	300			/* links must have been up this long to end a
 								 * loss */
+#define FIND_MS		3000		/* between two changes of servers: two
+								 * processes with different ones */
 #define BEAT_MS		1000
 #define SIGN_MS		5000
 
@@ -127,6 +129,7 @@ struct Epoch
 	int64_t		lease_ms;		/* until when it holds */
 	int64_t		renewed_ms;		/* when it was last sent */
 	char		finding[SERVER_ID_SIZE];
+	int64_t		found_ms;		/* when we last went to find */
 	int64_t		steady_ms;		/* since when all links are up; 0: they are
 								 * not */
 	bool		own_loss;		/* sc.cache_losses may have a row of ours */
@@ -495,6 +498,7 @@ static void
 find(Epoch *e, const char *server_id)
 {
 	e->mode = MODE_FINDING;
+	e->found_ms = clock_ms();
 	settle(e, 0);
 	snprintf(e->finding, sizeof(e->finding), "%s", server_id);
 	e->changing = true;
@@ -591,7 +595,8 @@ change_something(Epoch *e, int64_t now)
 		change(e, "SELECT sc_api.cache_lost($1)", on_declared, e->name, NULL);
 	}
 	else if (e->steady_ms != 0 && now - e->steady_ms >= STEADY_MS && server_id[0] != '\0'
-			 && (e->mode == MODE_LOST || (e->mode == MODE_NORMAL && fresh && (other || e->own_loss))))
+			 && (e->mode == MODE_LOST || (e->mode == MODE_NORMAL && fresh
+										  && (e->own_loss || (other && now - e->found_ms >= FIND_MS)))))
 		find(e, server_id);
 	else if (why != NULL || e->overdue)
 	{
@@ -675,6 +680,7 @@ epoch_new(Server *home)
 			 (int) getpid(), (long long) loop_wall_ms(home->loop));
 	pthread_mutex_init(&e->lock, NULL);
 	e->poll_ms = -POLL_MS;
+	e->found_ms = -FIND_MS;
 	e->beat_ms = -BEAT_MS;
 	loop_timer_init(&e->timer, on_tick, e);
 	loop_timer_set(home->loop, &e->timer, 0);
