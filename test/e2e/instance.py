@@ -257,7 +257,16 @@ class Instance:
         wait_until(lambda: not alive(pid), 10, "the end of Redis")
 
     def start_redis(self):
-        self.shell("redis_start")
+        # What was just killed may still look alive, and then nothing is started.
+        wait_until(lambda: self.shell("redis_start") == "" and self.redis_answers(), 10, "Redis")
+
+    def redis_answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(os.path.join(self.run, "redis.sock"))
+            except OSError:
+                return False
+        return True
 
     def pause_redis(self):
         os.kill(self.pid("redis"), signal.SIGSTOP)
