@@ -50,6 +50,15 @@ COMMENT ON COLUMN sc_api.video.embeddable IS 'false: YouTube refuses to play it 
 CREATE TYPE sc_api.outline_topic AS (id bigint, title text, order_index int, unit_id bigint, unlocks_at timestamptz, videos sc_api.video[]);
 COMMENT ON TYPE sc_api.outline_topic IS 'a topic and its videos, in order; id is null for videos without a topic';
 
+CREATE TYPE sc_api.course_video AS (
+    id bigint, course_id bigint, topic_id bigint, topic_title text, title text, description text, duration int, order_index int,
+    is_preview boolean, embeddable boolean, unlocks_at timestamptz, updated_at timestamptz);
+COMMENT ON TYPE sc_api.course_video IS 'a video in the list of its course';
+COMMENT ON COLUMN sc_api.course_video.duration IS 'seconds; 0 = not yet known';
+COMMENT ON COLUMN sc_api.course_video.order_index IS 'place in its topic, from 1';
+COMMENT ON COLUMN sc_api.course_video.is_preview IS 'may be watched without enrolment';
+COMMENT ON COLUMN sc_api.course_video.unlocks_at IS 'its topic is closed before this instant';
+
 -- Who keeps a course
 
 CREATE FUNCTION sc.keeps_course(actor bigint, course_id bigint)

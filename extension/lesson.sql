@@ -30,18 +30,43 @@ END
 $$;
 COMMENT ON FUNCTION sc.video(bigint) IS 'a video as the API shows it; NULL if there is none';
 
+CREATE FUNCTION sc.check_outline(actor bigint, course_id bigint)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM sc.courses AS c WHERE c.id = check_outline.course_id AND c.is_active AND c.is_published) THEN
+        PERFORM sc_api.no_store();
+        PERFORM sc.require_course(actor, check_outline.course_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION sc.check_outline(bigint, bigint) IS
+    'what is in a course is shown to everybody once it is published, before that to who keeps it, and then not cached';
+
 CREATE FUNCTION sc_api.course_videos(actor bigint, _course_id bigint)
+RETURNS SETOF sc_api.course_video
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    PERFORM sc.check_outline(actor, _course_id);
+    RETURN QUERY
+    SELECT v.id, v.course_id, v.topic_id, t.title, v.title, v.description, v.duration, v.order_index,
+           v.is_preview, v.embeddable, t.unlocks_at, v.updated_at
+    FROM sc.videos AS v LEFT JOIN sc.topics AS t ON t.id = v.topic_id
+    WHERE v.course_id = _course_id AND v.is_active AND coalesce(t.is_active, true)
+    ORDER BY t.order_index NULLS LAST, v.order_index, v.id;
+END
+$$;
+COMMENT ON FUNCTION sc_api.course_videos(bigint, bigint) IS
+    'The videos of a course, in order. The same for everybody; who may watch what is told by the progress of the course.';
+
+CREATE FUNCTION sc_api.course_topics(actor bigint, _course_id bigint)
 RETURNS SETOF sc_api.outline_topic
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-DECLARE
-    published boolean;
 BEGIN
-    SELECT c.is_published INTO published FROM sc.courses AS c WHERE c.id = _course_id AND c.is_active;
-    IF NOT coalesce(published, false) THEN
-        PERFORM sc_api.no_store();
-        PERFORM sc.require_course(actor, _course_id);
-    END IF;
+    PERFORM sc.check_outline(actor, _course_id);
     RETURN QUERY
     SELECT t.id, t.title, t.order_index, t.unit_id, t.unlocks_at,
            coalesce((SELECT array_agg(ROW(v.id, v.course_id, v.topic_id, v.title, v.description, v.duration, v.order_index,
@@ -56,7 +81,7 @@ BEGIN
     ORDER BY t.order_index NULLS LAST;
 END
 $$;
-COMMENT ON FUNCTION sc_api.course_videos(bigint, bigint) IS
+COMMENT ON FUNCTION sc_api.course_topics(bigint, bigint) IS
     'The outline of a course: its topics in order, each with its videos. The same for everybody; who may watch what is told by the progress of the course.';
 
 CREATE FUNCTION sc_api.topic_create(actor bigint, _course_id bigint, _title text, _unit_id bigint DEFAULT NULL, _unlocks_at timestamptz DEFAULT NULL)

@@ -155,6 +155,7 @@ DECLARE
     p record;
     access record;
     spans int4multirange;
+    results sc_api.batch_result[];
 BEGIN
     IF jsonb_typeof(_heartbeats) <> 'array' OR jsonb_array_length(_heartbeats) NOT BETWEEN 1 AND 500 THEN
         PERFORM sc_api.invalid('heartbeats', 'invalid_heartbeats');
@@ -193,8 +194,9 @@ BEGIN
                 r.completed_at := p.completed_at;
             END IF;
         END IF;
-        RETURN NEXT r;
+        results := results || r;
     END LOOP;
+    RETURN QUERY SELECT x.* FROM unnest(results) AS x ORDER BY x.n;
 END
 $$;
 COMMENT ON FUNCTION sc_api.progress_batch(bigint, jsonb) IS

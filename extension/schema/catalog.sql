@@ -41,15 +41,15 @@ CREATE OR REPLACE TRIGGER touch_all AFTER TRUNCATE ON sc.categories
 CREATE OR REPLACE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON sc.courses
     FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{id}:detail', 'sc:courses:list:*');
 CREATE OR REPLACE TRIGGER touch_videos AFTER DELETE OR UPDATE OF is_published, is_active ON sc.courses
-    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{id}:videos', 'sc:videos:detail:*', 'sc:enrollments:*');
+    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{id}:videos', 'sc:course:{id}:topics', 'sc:videos:detail:*', 'sc:enrollments:*');
 CREATE OR REPLACE TRIGGER touch_titles AFTER UPDATE OF title, code, teacher_id ON sc.courses
     FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:enrollments:*');
 CREATE OR REPLACE TRIGGER touch_all AFTER TRUNCATE ON sc.courses
     FOR EACH STATEMENT EXECUTE FUNCTION sc.touch('sc:course:*', 'sc:courses:list:*', 'sc:videos:detail:*', 'sc:enrollments:*');
 CREATE OR REPLACE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON sc.topics
-    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{course_id}:videos');
+    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{course_id}:videos', 'sc:course:{course_id}:topics');
 CREATE OR REPLACE TRIGGER touch AFTER INSERT OR UPDATE OR DELETE ON sc.videos
-    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:video:{id}:detail', 'sc:course:{course_id}:videos');
+    FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:video:{id}:detail', 'sc:course:{course_id}:videos', 'sc:course:{course_id}:topics');
 -- the number of videos is part of the course
 CREATE OR REPLACE TRIGGER touch_count AFTER INSERT OR DELETE OR UPDATE OF is_active, course_id ON sc.videos
     FOR EACH ROW EXECUTE FUNCTION sc.touch('sc:course:{course_id}:detail', 'sc:courses:list:*');
@@ -87,7 +87,9 @@ PERFORM sc.route(416, 'POST', '/courses/{course_id}/unpublish', 'sc_api.course_u
 PERFORM sc.route(417, 'POST', '/courses/{course_id}/copy', 'sc_api.course_copy', 'courses.create', '{"status": 201, "idempotency": true, "tag": "catalogue", "summary": "Copy a course to a season"}');
 PERFORM sc.route(418, 'GET', '/courses/{course_id}/seats', 'sc_api.course_seats', 'user', '{"tag": "catalogue", "summary": "Seats of a course"}');
 PERFORM sc.route(420, 'GET', '/courses/{course_id}/videos', 'sc_api.course_videos', 'user',
-    '{"cache_key": "sc:course:{course_id}:videos", "cache_tags": ["sc:course:*"], "tag": "catalogue", "summary": "Outline of a course"}');
+    '{"cache_key": "sc:course:{course_id}:videos", "cache_tags": ["sc:course:*"], "tag": "catalogue", "summary": "Videos of a course"}');
+PERFORM sc.route(419, 'GET', '/courses/{course_id}/topics', 'sc_api.course_topics', 'user',
+    '{"cache_key": "sc:course:{course_id}:topics", "cache_tags": ["sc:course:*"], "tag": "catalogue", "summary": "Outline of a course"}');
 PERFORM sc.route(421, 'POST', '/courses/{course_id}/topics', 'sc_api.topic_create', 'courses.own', '{"status": 201, "tag": "catalogue", "summary": "Add a topic"}');
 PERFORM sc.route(422, 'PUT', '/courses/{course_id}/topics/order', 'sc_api.topics_order', 'courses.own', '{"tag": "catalogue", "summary": "Order the topics"}');
 PERFORM sc.route(423, 'PATCH', '/topics/{topic_id}', 'sc_api.topic_update', 'courses.own', '{"tag": "catalogue", "summary": "Change a topic"}');

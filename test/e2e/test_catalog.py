@@ -30,7 +30,8 @@ def test_a_course_from_draft_to_deletion(teacher, student, new_user, shelf, seri
     teacher.post(f"/courses/{course}/publish").ok()
     assert student.get(f"/courses/{course}").ok()["is_published"]
     other.patch(f"/courses/{course}", {"title": "Benim"}).problem(403, "forbidden")
-    outline = student.get(f"/courses/{course}/videos").ok()["items"]
+    assert [v["title"] for v in student.get(f"/courses/{course}/videos").ok()["items"]] == ["Ilk ders"]
+    outline = student.get(f"/courses/{course}/topics").ok()["items"]
     assert [t["title"] for t in outline] == ["Giriş"] and [v["title"] for v in outline[0]["videos"]] == ["Ilk ders"]
     teacher.delete(f"/courses/{course}").ok(204)
     student.get(f"/courses/{course}").problem(404, "not_found")
@@ -46,8 +47,8 @@ def test_publishing_names_what_is_missing(teacher, serial):
 def test_no_list_shows_an_address(teacher, student, shelf, serial):
     course = make_course(teacher, shelf, serial)
     student.post(f"/courses/{course}/enroll").ok(201)
-    video = student.get(f"/courses/{course}/videos").ok()["items"][0]["videos"][0]["id"]
-    for path in ("/courses", f"/courses/{course}", f"/courses/{course}/videos", f"/videos/{video}", f"/videos/{video}/progress",
+    video = student.get(f"/courses/{course}/videos").ok()["items"][0]["id"]
+    for path in ("/courses", f"/courses/{course}", f"/courses/{course}/topics", f"/courses/{course}/videos", f"/videos/{video}", f"/videos/{video}/progress",
                  f"/courses/{course}/progress", "/users/me/enrollments", "/users/me/progress"):
         assert "dQw4w9WgXcQ" not in student.get(path).text, path
     assert "dQw4w9WgXcQ" in student.get(f"/videos/{video}/embed").ok()["embed_url"]
@@ -69,10 +70,10 @@ def test_what_is_cached_follows_what_is_written(teacher, student, shelf, serial)
             titles["list"] = [c["title"] for c in student.pages("/courses", category=shelf) if c["id"] == course][0]
         assert n == 0 or titles == {"detail": f"Ad {n}", "list": f"Ad {n}"}
         teacher.patch(f"/courses/{course}", {"title": f"Ad {n + 1}"}).ok()
-    video = student.get(f"/courses/{course}/videos").ok()["items"][0]["videos"][0]["id"]
+    video = student.get(f"/courses/{course}/videos").ok()["items"][0]["id"]
     student.get(f"/videos/{video}").ok()
     teacher.post(f"/courses/{course}/unpublish").ok()
-    for path in (f"/courses/{course}", f"/courses/{course}/videos", f"/videos/{video}"):
+    for path in (f"/courses/{course}", f"/courses/{course}/topics", f"/courses/{course}/videos", f"/videos/{video}"):
         student.get(path).problem(404, "not_found")
     assert course not in [c["id"] for c in student.pages("/courses", category=shelf)]
 
