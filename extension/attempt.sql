@@ -447,7 +447,7 @@ CREATE FUNCTION sc_api.attempt_start(
     sections bigint[] DEFAULT NULL,
     with_token boolean DEFAULT false,
     preview boolean DEFAULT false)
-RETURNS sc_api.reply
+RETURNS sc_api.attempt
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
@@ -462,7 +462,8 @@ BEGIN
     IF started.outcome = 'wrong_password' THEN
         INSERT INTO sc.exam_audit (exam_id, actor_id, action, detail)
         VALUES (attempt_start.exam_id, actor, 'wrong_password', jsonb_build_object('given', password IS NOT NULL));
-        RETURN sc_api.reply(403, CASE WHEN password IS NULL THEN 'password_required' ELSE 'wrong_password' END);
+        PERFORM sc_api.answer(403, CASE WHEN password IS NULL THEN 'password_required' ELSE 'wrong_password' END);
+        RETURN NULL;
     END IF;
     v := sc.attempt_view(started.attempt_id);
     IF with_token THEN
@@ -471,8 +472,9 @@ BEGIN
         SET token_hash = sha256(convert_to(v.token, 'UTF8'))
         WHERE a.id = started.attempt_id;
     END IF;
-    RETURN sc_api.reply(CASE started.outcome WHEN 'created' THEN 201 ELSE 200 END, NULL, sc_api.as_json(v),
-                        jsonb_build_object('Location', '/api/v1/attempts/' || started.attempt_id));
+    PERFORM sc_api.answer(CASE started.outcome WHEN 'created' THEN 201 ELSE 200 END);
+    PERFORM sc_api.header('Location', '/api/v1/attempts/' || started.attempt_id);
+    RETURN v;
 END
 $$;
 COMMENT ON FUNCTION sc_api.attempt_start(bigint, bigint, text, bigint[], boolean, boolean) IS
@@ -540,7 +542,7 @@ COMMENT ON FUNCTION sc_api.answers_save(bigint, bigint, jsonb) IS
 'Saves up to 500 answers at once, as after a lost connection: [{"question_id", "seq", "answer", "elapsed_ms"}]. Each is judged by itself; the answer says of each what became of it.';
 
 CREATE FUNCTION sc_api.attempt_submit(actor bigint, attempt_id bigint, answers jsonb DEFAULT NULL)
-RETURNS sc_api.reply
+RETURNS sc_api.attempt
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
@@ -549,12 +551,13 @@ DECLARE
 BEGIN
     SELECT s.state, s.saved INTO done FROM sc.submit_attempt(attempt_id, actor, answers) AS s;
     IF done.state = 'abandoned' THEN
-        RETURN sc_api.reply(409, 'attempt_closed', jsonb_build_object('state', done.state));
+        PERFORM sc_api.answer(409, 'attempt_closed', jsonb_build_object('state', done.state));
+        RETURN NULL;
     END IF;
     v := sc.attempt_view(attempt_id, false);
     v.saved := done.saved;
     v.result := sc.attempt_result(attempt_id);
-    RETURN sc_api.reply(200, NULL, sc_api.as_json(v));
+    RETURN v;
 END
 $$;
 COMMENT ON FUNCTION sc_api.attempt_submit(bigint, bigint, jsonb) IS

@@ -685,6 +685,28 @@ sc_api_no_store(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(sc_api_answer);
+PGDLLEXPORT Datum
+sc_api_answer(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL && !PG_ARGISNULL(0))
+	{
+		MemoryContext caller = MemoryContextSwitchTo(in_hand->mcxt);
+
+		in_hand->said_status = PG_GETARG_INT32(0);
+		in_hand->said_code = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+		in_hand->said_params = NULL;
+		if (!PG_ARGISNULL(2))
+		{
+			Jsonb	   *params = PG_GETARG_JSONB_P(2);
+
+			in_hand->said_params = JsonbToCString(NULL, &params->root, VARSIZE(params));
+		}
+		MemoryContextSwitchTo(caller);
+	}
+	PG_RETURN_VOID();
+}
+
 PG_FUNCTION_INFO_V1(sc_api_event);
 PGDLLEXPORT Datum
 sc_api_event(PG_FUNCTION_ARGS)

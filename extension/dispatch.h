@@ -62,14 +62,15 @@ typedef struct Route
 	int			status;
 	bool		takes_json;		/* the body is JSON, bound to parameters */
 	bool		paged;
-	bool		keep_flinfo;	/* the handler's FmgrInfo may live from call to call */
+	bool		keep_flinfo;	/* the handler's FmgrInfo may live from call
+								 * to call */
 	FmgrInfo	handler;
 	ResultKind	result;
 	Oid			result_type;	/* of the row, or of one of the rows */
 	int64		max_body;
 	int			npath;
 	int			nparams;
-	Parameter	   *params;
+	Parameter  *params;
 } Route;
 
 /* What came in with a request. */
@@ -110,8 +111,10 @@ typedef struct Call
 	int			nfaults;		/* of the input, also those not listed */
 	List	   *given;			/* of char *: names present in the body */
 	ScJsonDoc  *doc;
-	int			binding;		/* parameter whose input function is running, or -1 */
-	Bitmapset  *unfit;			/* parameters that their input function refused */
+	int			binding;		/* parameter whose input function is running,
+								 * or -1 */
+	Bitmapset  *unfit;			/* parameters that their input function
+								 * refused */
 	int64		page;
 	int64		per_page;
 	List	   *query_pairs;	/* of Header: decoded query parameters */
@@ -122,6 +125,9 @@ typedef struct Call
 	List	   *events;			/* of char * */
 	int64		total;			/* -1: not said */
 	bool		no_store;
+	int			said_status;	/* by sc_api.answer(); 0: nothing said */
+	char	   *said_code;		/* a refusal whose writes are kept, or NULL */
+	char	   *said_params;
 
 	/* the answer */
 	ScProblem	problem;		/* status 0: none */

@@ -28,6 +28,13 @@ AS 'MODULE_PATHNAME', 'sc_api_no_store'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION sc_api.no_store() IS 'says that this answer must not be cached';
 
+CREATE FUNCTION sc_api.answer(status int, code text DEFAULT NULL, params jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sc_api_answer'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION sc_api.answer(int, text, jsonb) IS
+    'says the status of a handler that returns a row; with a code the answer is that refusal instead, and the handler''s writes are kept';
+
 CREATE FUNCTION sc_api.event(event jsonb)
 RETURNS void
 AS 'MODULE_PATHNAME', 'sc_api_event'

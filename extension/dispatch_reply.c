@@ -27,7 +27,8 @@ typedef void (*RowSink) (void *arg, TupleDesc desc, Datum *values, bool *nulls);
 typedef struct Rows
 {
 	StringInfo	out;
-	bool		as_text;		/* rows are lines of text, appended as they are */
+	bool		as_text;		/* rows are lines of text, appended as they
+								 * are */
 	int			count;
 } Rows;
 
@@ -72,7 +73,7 @@ deform(Datum value, Datum **values, bool **nulls)
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
 												   HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 
 	*values = palloc(desc->natts * sizeof(Datum));
 	*nulls = palloc(desc->natts * sizeof(bool));
@@ -227,7 +228,7 @@ static void
 run_set(Call *call)
 {
 	StringInfoData out;
-	Rows		rows = {.out = &out,.as_text = call->route->result == RESULT_TEXTS};
+	Rows		rows = {.out = &out, .as_text = call->route->result == RESULT_TEXTS};
 
 	initStringInfo(&out);
 	if (!rows.as_text)
@@ -273,10 +274,11 @@ run_reply(Call *call, Datum value)
 		sc_json_jsonb(&out, DatumGetJsonbP(values[2]));
 	if (!nulls[1])
 	{
-		call->problem = (ScProblem) {
+		call->problem = (ScProblem)
+		{
 			.status = nulls[0] ? 500 : DatumGetInt32(values[0]),
-			.code = TextDatumGetCString(values[1]),
-			.params = nulls[2] ? NULL : out.data,
+				.code = TextDatumGetCString(values[1]),
+				.params = nulls[2] ? NULL : out.data,
 		};
 		return;
 	}
@@ -316,6 +318,16 @@ run_single(Call *call)
 	}
 	prepare_call(call, fcinfo, flinfo, NULL);
 	value = FunctionCallInvoke(fcinfo);
+	if (call->said_code != NULL)
+	{
+		call->problem = (ScProblem)
+		{
+			.status = call->said_status,
+				.code = call->said_code,
+				.params = call->said_params,
+		};
+		return;
+	}
 	if (!fcinfo->isnull && call->route->result == RESULT_ROW && is_empty(value))
 		fcinfo->isnull = true;
 
@@ -344,6 +356,8 @@ run_single(Call *call)
 	else
 		sc_json_datum(&out, value, call->route->result_type);
 	answer(call, 200, &out);
+	if (call->said_status != 0)
+		call->status = call->said_status;
 }
 
 /*

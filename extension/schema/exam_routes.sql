@@ -125,13 +125,13 @@ PERFORM sc.route(961, 'POST', '/exams/{exam_id}/overrides', 'sc_api.override_cre
 PERFORM sc.route(962, 'PATCH', '/exams/{exam_id}/overrides/{override_id}', 'sc_api.override_patch', 'exams.own', '{"lane": "slow", "cost": "hash", "tag": "exam day", "summary": "Change an override"}');
 PERFORM sc.route(963, 'DELETE', '/exams/{exam_id}/overrides/{override_id}', 'sc_api.override_delete', 'exams.own', '{"tag": "exam day", "summary": "Take an override back"}');
 
-PERFORM sc.route(1000, 'POST', '/exams/{exam_id}/attempts', 'sc_api.attempt_start', 'user', '{"rate": "exam", "idempotency": true, "response": "sc_api.attempt", "tag": "attempts", "summary": "Start"}');
+PERFORM sc.route(1000, 'POST', '/exams/{exam_id}/attempts', 'sc_api.attempt_start', 'user', '{"rate": "exam", "status": 201, "idempotency": true, "tag": "attempts", "summary": "Start"}');
 PERFORM sc.route(1001, 'GET', '/attempts/{attempt_id}', 'sc_api.attempt_get', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "An attempt"}');
 PERFORM sc.route(1002, 'GET', '/attempts/{attempt_id}/clock', 'sc_api.attempt_clock', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "Time left"}');
 PERFORM sc.route(1003, 'PUT', '/attempts/{attempt_id}/answers/{question_id}', 'sc_api.answer_save', 'user', '{"auth": "attempt", "lane": "hot", "lock_key": "attempt_id", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save an answer"}');
 PERFORM sc.route(1004, 'POST', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');
 PERFORM sc.route(1005, 'PUT', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');
-PERFORM sc.route(1006, 'POST', '/attempts/{attempt_id}/submit', 'sc_api.attempt_submit', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "idempotency": true, "response": "sc_api.attempt", "tag": "attempts", "summary": "Hand in"}');
+PERFORM sc.route(1006, 'POST', '/attempts/{attempt_id}/submit', 'sc_api.attempt_submit', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "idempotency": true, "tag": "attempts", "summary": "Hand in"}');
 PERFORM sc.route(1007, 'GET', '/attempts/{attempt_id}/review', 'sc_api.attempt_review', 'user', '{"tag": "attempts", "summary": "Review"}');
 PERFORM sc.route(1008, 'POST', '/attempts/{attempt_id}/force-submit', 'sc_api.attempt_force_submit', 'exams.own', '{"tag": "exam day", "summary": "Hand in for a student"}');
 PERFORM sc.route(1009, 'POST', '/attempts/{attempt_id}/reopen', 'sc_api.attempt_reopen', 'exams.own', '{"tag": "exam day", "summary": "Reopen an attempt"}');
