@@ -129,6 +129,7 @@ DATA_built = $(SQL_BUILT)
 
 REGRESS = \
 	setup \
+	cache \
 	grade \
 	gift \
 	item \
