@@ -74,6 +74,7 @@ SQL_PARTS = \
 	extension/order.sql \
 	extension/exam.sql \
 	extension/assembly.sql \
+	extension/publish.sql \
 	extension/attempt.sql \
 	extension/monitor.sql \
 	extension/openapi.sql \
