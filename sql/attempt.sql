@@ -171,7 +171,30 @@ SET LOCAL timezone = 'Europe/Berlin';
 UPDATE sc.exams SET opens_at = '2030-10-27 00:30Z', closes_at = '2030-10-27 04:00Z', time_limit = 3600 WHERE id = 900001;
 SELECT s.outcome FROM sc.start_attempt(900001, 900002, at => '2030-10-27 00:30Z') AS s;
 SELECT a.deadline_at - a.started_at AS limit, a.deadline_at AT TIME ZONE 'UTC' AS utc FROM sc.exam_attempts AS a WHERE a.id = pg_temp.att(900002, 2);
--- years between: numbers stay numbers
+-- 16. a DBA's own columns and triggers: saves go another way, and go on
+UPDATE sc.exam_attempts SET state = 'in_progress', started_at = '2030-05-01 09:00Z', deadline_at = '2030-05-01 10:00Z' WHERE id = pg_temp.att(900002, 2);
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900001, 1, '"a"', 1, '2030-05-01 09:01Z') AS s;
+ALTER TABLE sc.answer_log ADD COLUMN note text DEFAULT 'mine';
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900001, 2, '"b"', 1, '2030-05-01 09:02Z') AS s;
+ALTER TABLE sc.attempt_answers ADD COLUMN note text DEFAULT 'mine';
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900001, 3, '"c"', 1, '2030-05-01 09:03Z') AS s;
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900001, 2, '"b"', 1, '2030-05-01 09:03Z') AS s;
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900002, 1, '"b"', 1, '2030-05-01 09:04Z') AS s;
+ALTER TABLE sc.answer_log DROP COLUMN note;
+ALTER TABLE sc.attempt_answers DROP COLUMN note;
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900002, 2, NULL, 1, '2030-05-01 09:05Z') AS s;
+CREATE FUNCTION pg_temp.shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE INFO '% %', TG_OP, TG_TABLE_NAME; RETURN NULL; END $$;
+CREATE TRIGGER shout AFTER INSERT OR UPDATE ON sc.attempt_answers FOR EACH ROW EXECUTE FUNCTION pg_temp.shout();
+CREATE TRIGGER shout AFTER INSERT ON sc.answer_log FOR EACH ROW EXECUTE FUNCTION pg_temp.shout();
+SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900002, 3, '"a"', 1, '2030-05-01 09:06Z') AS s;
+DROP TRIGGER shout ON sc.attempt_answers;
+DROP TRIGGER shout ON sc.answer_log;
+ALTER TABLE sc.attempt_answers ADD CONSTRAINT no_more CHECK (seq < 4) NOT VALID;
+SELECT pg_temp.refusal(format('SELECT sc.save_answer(%s, 900002, 4, %L, 1, %L)', pg_temp.att(900002, 2), '"a"', '2030-05-01 09:07Z'));
+SELECT l.question_id, l.seq, l.answer FROM sc.answer_log AS l WHERE l.attempt_id = pg_temp.att(900002, 2) ORDER BY l.question_id, l.seq;
+SELECT s.question_id, s.seq, s.answer FROM sc.attempt_answers AS s WHERE s.attempt_id = pg_temp.att(900002, 2) ORDER BY s.question_id;
+
+-- 17. years between: numbers stay numbers
 UPDATE sc.exam_attempts SET started_at = '1990-01-01Z', deadline_at = '2090-01-01Z' WHERE id = pg_temp.att(900002, 2);
 SELECT v.time_limit FROM sc.attempt_view(pg_temp.att(900002, 2), false, '2000-01-01Z') AS v;
 UPDATE sc.exam_attempts SET deadline_at = '1991-01-01Z' WHERE id = pg_temp.att(900002, 2);
