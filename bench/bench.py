@@ -25,6 +25,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "test/e2e"))
 
 from client import Api                                          # noqa: E402
+from exam import Exam                                           # noqa: E402
 from instance import Instance, free_port                        # noqa: E402
 from tools import Nginx, Wrk, median, pgbench, redis_benchmark, run, wrk    # noqa: E402
 
@@ -200,6 +201,7 @@ class Bench:
         w.db.run("SELECT sc.route(9001, 'GET', '/bench/wait', 'sc_api.bench_wait', 'user', '{\"lane\": \"slow\", \"rate\": \"none\"}')")
         w.instance.coach("restart")
         assert w.api.clone(token=w.tokens[0]).get("/bench/wait").status == 200
+        self.exam = Exam(w)
 
 
 FLOORS = [
@@ -207,6 +209,8 @@ FLOORS = [
     ("cached read / nginx", "cached read", "nginx, the same bytes", 0.28),
     ("uncached read / pgbench -S", "uncached read", "pgbench -S, prepared", 0.40),
     ("uncached read / pgbench pipelined", "uncached read", "pgbench pipelined, same dispatch", 0.35),
+    ("saves of 64 clients / pgbench UPSERT", "answer saves, 64 clients", "pgbench, one UPSERT a transaction", 1.0),
+    ("saves of 256 clients / pgbench UPSERT", "answer saves, 256 clients", "pgbench, one UPSERT a transaction", 1.5),
     ("log-in storm / bare Argon2", "log-in storm", "bare Argon2", 0.80),
 ]
 
@@ -270,6 +274,7 @@ def main():
             print(f"round {n + 1} of {args.rounds}", flush=True)
             bench.reads()
             bench.writes()
+            bench.exam.round(bench)
             bench.logins()
             bench.slow()
         bench.idle()
