@@ -190,7 +190,7 @@ SELECT s.stored_seq, s.stale FROM sc.save_answer(pg_temp.att(900002, 2), 900002,
 DROP TRIGGER shout ON sc.attempt_answers;
 DROP TRIGGER shout ON sc.answer_log;
 ALTER TABLE sc.attempt_answers ADD CONSTRAINT no_more CHECK (seq < 4) NOT VALID;
-SELECT pg_temp.refusal(format('SELECT sc.save_answer(%s, 900002, 4, %L, 1, %L)', pg_temp.att(900002, 2), '"a"', '2030-05-01 09:07Z'));
+SELECT left(pg_temp.refusal(format('SELECT sc.save_answer(%s, 900002, 4, %L, 1, %L)', pg_temp.att(900002, 2), '"a"', '2030-05-01 09:07Z')), 5) AS refusal;
 SELECT l.question_id, l.seq, l.answer FROM sc.answer_log AS l WHERE l.attempt_id = pg_temp.att(900002, 2) ORDER BY l.question_id, l.seq;
 SELECT s.question_id, s.seq, s.answer FROM sc.attempt_answers AS s WHERE s.attempt_id = pg_temp.att(900002, 2) ORDER BY s.question_id;
 
