@@ -7,7 +7,6 @@ are waiting, some are in the middle of a request and some have yet to come.
 
 import http.client
 import threading
-import time
 import uuid
 
 import pytest
@@ -93,8 +92,7 @@ class Sitter:
 
     def ask(self, method, path, body=None):
         """Repeats the request until it is answered; only what does not say what happened is repeated."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        def once():
             try:
                 reply = self.api.request(method, path, body, timeout=15)
                 if reply.status != 503:
@@ -102,8 +100,8 @@ class Sitter:
             except (OSError, http.client.HTTPException):
                 self.api.close()
             self.repeated += 1
-            assert time.monotonic() < deadline, f"student {self.number}: {method} {path} is not answered"
-            time.sleep(0.1)
+            return None
+        return wait_until(once, PATIENCE, f"an answer to student {self.number}: {method} {path}", every=0.1)
 
     def clock(self, doc):
         self.deadlines.add(doc["deadline_at"])
