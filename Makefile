@@ -39,6 +39,7 @@ OBJS = \
 	extension/coverage.o \
 	extension/access.o \
 	extension/progress.o \
+	extension/video.o \
 	extension/dispatch.o \
 	extension/dispatch_auth.o \
 	extension/dispatch_bind.o \

@@ -676,12 +676,18 @@ sc_api_header(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+void
+sc_call_no_store(void)
+{
+	if (in_hand != NULL)
+		in_hand->no_store = true;
+}
+
 PG_FUNCTION_INFO_V1(sc_api_no_store);
 PGDLLEXPORT Datum
 sc_api_no_store(PG_FUNCTION_ARGS)
 {
-	if (in_hand != NULL)
-		in_hand->no_store = true;
+	sc_call_no_store();
 	PG_RETURN_VOID();
 }
 

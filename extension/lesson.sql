@@ -238,22 +238,8 @@ COMMENT ON FUNCTION sc_api.video_create(bigint, bigint, text, text, bigint, text
 
 CREATE FUNCTION sc_api.video_get(actor bigint, _video_id bigint)
 RETURNS sc_api.video
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-DECLARE
-    v sc_api.video := sc.video(_video_id);
-    c record;
-BEGIN
-    SELECT k.is_published, k.is_active INTO c FROM sc.courses AS k WHERE k.id = v.course_id;
-    IF NOT (c.is_published AND c.is_active) THEN
-        PERFORM sc_api.no_store();
-        IF NOT (c.is_active AND sc.keeps_course(actor, v.course_id)) THEN
-            RETURN NULL;
-        END IF;
-    END IF;
-    RETURN v;
-END
-$$;
+AS 'MODULE_PATHNAME', 'sc_api_video_get'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION sc_api.video_get(bigint, bigint) IS 'A video. Its address is given out by the embed call alone.';
 
 CREATE FUNCTION sc_api.video_update(

@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "nodes/params.h"
 #include "parser/parsetree.h"
 #include "tcop/dest.h"
@@ -22,6 +23,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/typcache.h"
 
 #include "extension/query.h"
 
@@ -282,4 +284,23 @@ sc_get_copy(const ScRows *rows, uint64 row, int col, bool *isnull)
 	Form_pg_attribute att = TupleDescAttr(rows->desc, col - 1);
 
 	return *isnull ? (Datum) 0 : datumCopy(value, att->attbyval, att->attlen);
+}
+
+Datum
+sc_get_result(const ScRows *rows, uint64 row, FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(get_func_rettype(fcinfo->flinfo->fn_oid), -1);
+	Datum	   *values = palloc(rows->desc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(rows->desc->natts * sizeof(bool));
+	Datum		result;
+
+	if (row >= rows->count || rows->desc->natts < desc->natts)
+		elog(ERROR, "no row " UINT64_FORMAT " that is a result", row);
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(rows->desc, i)->atttypid != TupleDescAttr(desc, i)->atttypid)
+			elog(ERROR, "column %d is not that of the result", i + 1);
+	heap_deform_tuple(rows->tuples[row], rows->desc, values, nulls);
+	result = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	ReleaseTupleDesc(desc);
+	return result;
 }

@@ -123,4 +123,10 @@ extern char *sc_get_text(const ScRows *rows, uint64 row, int col);
 /* Datum of any type, copied into the caller's context; SQL NULL sets *isnull. */
 extern Datum sc_get_copy(const ScRows *rows, uint64 row, int col, bool *isnull);
 
+/*
+ * A row as the result of the SQL function in fcinfo, which returns a named
+ * composite type: the first columns must be those of the type.
+ */
+extern Datum sc_get_result(const ScRows *rows, uint64 row, FunctionCallInfo fcinfo);
+
 #endif							/* SC_QUERY_H */

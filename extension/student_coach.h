@@ -102,10 +102,12 @@ extern void sc_touch_init(void);
  *
  * sc_ctx gives a text member of ctx, NULL where there is none or no request.
  * sc_call_collect notes a field error, false where no request is in hand.
+ * sc_call_no_store forbids to cache the answer.
  */
 extern const char *sc_ctx(const char *name);
 extern bool sc_call_collect(const char *field, const char *code, const char *params);
 extern bool sc_call_collected(void);
+extern void sc_call_no_store(void);
 
 /* dispatch_upload.c */
 

@@ -226,22 +226,8 @@ COMMENT ON FUNCTION sc.heartbeat_time(jsonb) IS 'time of a kept heartbeat, at mo
 
 CREATE FUNCTION sc_api.video_progress_get(actor bigint, _video_id bigint)
 RETURNS sc_api.video_progress
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-DECLARE
-    r sc_api.video_progress;
-BEGIN
-    SELECT v.id, coalesce(p.percent, 0), coalesce(p.covered_seconds, 0), coalesce(p.watched_seconds, 0),
-           coalesce(nullif(v.duration, 0), p.total_seconds, 0), coalesce(p.position_s, 0), p.completed_at, coalesce(p.segments, '{}')
-    INTO r
-    FROM sc.videos AS v
-    JOIN sc.courses AS c ON c.id = v.course_id
-    LEFT JOIN sc.video_progress AS p ON p.user_id = actor AND p.video_id = v.id
-    WHERE v.id = _video_id AND v.is_active AND c.is_active
-      AND (c.is_published OR p.user_id IS NOT NULL OR sc.keeps_course(actor, c.id));
-    RETURN r;
-END
-$$;
+AS 'MODULE_PATHNAME', 'sc_api_video_progress_get'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc_api.video_progress_get(bigint, bigint) IS 'What the user has watched of a video; zero before the first heartbeat.';
 
 CREATE TYPE sc_api.video_state AS (
