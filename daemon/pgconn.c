@@ -25,8 +25,14 @@
 #define BACKOFF_LAST_MS 5000
 #define RECYCLE_MS (30 * 60 * 1000)
 
+/*
+ * The same as SELECT * FROM sc_api.dispatch(...), without the tuplestore of a
+ * function in FROM, a tenth of a light read.  OFFSET 0 keeps the planner from
+ * calling dispatch once per column.
+ */
 static const char DISPATCH_SQL[] =
-"SELECT * FROM sc_api.dispatch($1, $2, $3, $4, $5, $6, $7, $8)";
+"SELECT (d).status, (d).headers, (d).body, (d).touched, (d).events"
+" FROM (SELECT sc_api.dispatch($1, $2, $3, $4, $5, $6, $7, $8) AS d OFFSET 0) AS s";
 
 struct PgRows
 {
