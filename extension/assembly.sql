@@ -20,7 +20,8 @@ BEGIN
     IF e.overdue_policy NOT IN ('autosubmit', 'graceperiod', 'abandon') THEN
         PERFORM sc_api.invalid('overdue_policy', 'invalid_value');
     END IF;
-    IF e.time_limit <= 0 THEN
+    -- a year and a day is more than anybody writes, and no sum of times runs over
+    IF e.time_limit NOT BETWEEN 1 AND 31622400 THEN
         PERFORM sc_api.invalid('time_limit', 'invalid_value');
     END IF;
     IF e.closes_at <= e.opens_at THEN
@@ -29,13 +30,13 @@ BEGIN
     IF e.max_attempts < 0 THEN
         PERFORM sc_api.invalid('max_attempts', 'invalid_value');
     END IF;
-    IF e.grace_seconds < 0 THEN
+    IF e.grace_seconds NOT BETWEEN 0 AND 31622400 THEN
         PERFORM sc_api.invalid('grace_seconds', 'invalid_value');
     END IF;
     IF e.slack_seconds NOT BETWEEN 0 AND 600 THEN
         PERFORM sc_api.invalid('slack_seconds', 'invalid_value');
     END IF;
-    IF e.wrongs_per_right <= 0 THEN
+    IF e.wrongs_per_right <= 0 OR e.wrongs_per_right > 100 THEN
         PERFORM sc_api.invalid('wrongs_per_right', 'invalid_value');
     END IF;
     IF e.pass_mark NOT BETWEEN 0 AND 100 THEN
@@ -46,7 +47,9 @@ BEGIN
     ELSE
         FOR phase, shown IN SELECT p.key, p.value FROM jsonb_each(e.review_policy) AS p LOOP
             IF phase NOT IN ('during', 'after', 'open', 'closed') OR jsonb_typeof(shown) <> 'array'
-               OR NOT shown <@ '["answer", "correctness", "marks", "key", "explanation", "rank"]' THEN
+               -- while it runs an attempt shows no more than what the student wrote
+               OR NOT shown <@ (CASE phase WHEN 'during' THEN '["answer"]'::jsonb
+                                     ELSE '["answer", "correctness", "marks", "key", "explanation", "rank"]' END) THEN
                 PERFORM sc_api.invalid('review_policy.' || phase, 'invalid_value');
             END IF;
         END LOOP;
@@ -155,7 +158,7 @@ BEGIN
     e.grace_seconds := coalesce(_grace_seconds, 0);
     e.slack_seconds := coalesce(_slack_seconds, 30);
     e.pass_mark := _pass_mark;
-    e.review_policy := coalesce(_review_policy, sc.default_review_policy());
+    e.review_policy := coalesce(_review_policy, d -> 'review_policy', sc.default_review_policy());
     PERFORM sc.check_exam(e);
 
     INSERT INTO sc.exams (course_id, season_id, title, description, exam_type, kind, time_limit, opens_at, closes_at,
@@ -178,7 +181,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_create(bigint, text, text, bigint, bigint, text, text, text, int, timestamptz, timestamptz, int, text, text, int, int, numeric, boolean, boolean, text, numeric, jsonb, boolean, text[]) IS
-'Makes a draft. preset (TYT, AYT, YDT, LGS, …) brings its sections, time limit and wrongs per right; what the body gives wins. Then add questions and an audience, and publish.';
+'Makes a draft. preset (TYT, AYT, YDT, LGS, …) brings its sections, time limit, wrongs per right and review policy (nothing before the close); what the body gives wins. Then add questions and an audience, and publish.';
 
 CREATE FUNCTION sc.default_review_policy()
 RETURNS jsonb

@@ -164,6 +164,27 @@ $$;
 COMMENT ON FUNCTION sc.personal_columns() IS
     'columns that say whom a row is about or by: whatever refers to users, and every user_id. A new table is found without being named here';
 
+CREATE FUNCTION sc.released_part(result jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    exam bigint := (result ->> 'exam_id')::bigint;
+    attempt bigint := (result ->> 'attempt_id')::bigint;
+BEGIN
+    IF attempt IS NULL THEN
+        RETURN result;
+    ELSIF NOT sc.review_allows(exam, attempt, 'marks') THEN
+        RETURN result - '{state,correct,wrong,blank,net,sort_key,rank_key,key_multiple,points,max_points,percent,passed,scores,first_score,counts,item_outcomes,item_points}'::text[];
+    ELSIF NOT sc.review_allows(exam, attempt, 'correctness') THEN
+        RETURN result - '{item_outcomes,item_points}'::text[];
+    END IF;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION sc.released_part(jsonb) IS
+    'a row of exam_results without what the exam''s review policy does not show the student yet';
+
 CREATE FUNCTION sc_api.my_data(actor bigint)
 RETURNS sc_api.personal_data
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -179,9 +200,12 @@ BEGIN
     SELECT to_jsonb(u) - '{password_hash,search}'::text[] INTO part FROM sc.users AS u WHERE u.id = actor;
     answer.records := jsonb_build_object('users', jsonb_build_array(part));
     FOR place IN SELECT p.tab, p.col FROM sc.personal_columns() AS p LOOP
-        EXECUTE format('SELECT jsonb_agg(to_jsonb(t) - ''{token_hash,secret,search,request_hash,body}''::text[]) FROM (SELECT * FROM %s WHERE %I = $1 LIMIT 100000) AS t',
+        EXECUTE format('SELECT jsonb_agg(to_jsonb(t) - ''{token_hash,password_hash,secret,search,request_hash,body}''::text[]) FROM (SELECT * FROM %s WHERE %I = $1 LIMIT 100000) AS t',
                        place.tab, place.col)
         INTO part USING actor;
+        IF place.tab = 'sc.exam_results'::regclass THEN
+            part := (SELECT jsonb_agg(sc.released_part(r.value) ORDER BY r.place) FROM jsonb_array_elements(part) WITH ORDINALITY AS r(value, place));
+        END IF;
         IF part IS NOT NULL THEN
             answer.records := answer.records
                 || jsonb_build_object(replace(place.tab::text, 'sc.', '') || CASE place.col WHEN 'user_id' THEN '' ELSE '.' || place.col END, part);
@@ -192,7 +216,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.my_data(bigint) IS
-    'Everything held about the user: the account, and the rows of every table that refer to it. Secrets and their hashes are left out.';
+    'Everything held about the user: the account, and the rows of every table that refer to it. Secrets and their hashes are left out, and of results what the exam does not show yet.';
 
 CREATE FUNCTION sc.erase_user(user_id bigint)
 RETURNS void

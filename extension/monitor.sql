@@ -129,6 +129,13 @@ BEGIN
     IF status NOT IN ('not_started', 'writing', 'done', 'absent') THEN
         PERFORM sc_api.invalid('status', 'invalid_value');
     END IF;
+    -- dispatch looks after the pages of lists only
+    IF page NOT BETWEEN 1 AND 10000000 THEN
+        PERFORM sc_api.invalid('page', 'out_of_range', '{"min": 1, "max": 10000000}');
+    END IF;
+    IF per_page NOT BETWEEN 1 AND 100 THEN
+        PERFORM sc_api.invalid('per_page', 'out_of_range', '{"min": 1, "max": 100}');
+    END IF;
     PERFORM sc_api.check_valid();
     m.page := page;
     m.per_page := per_page;
@@ -249,11 +256,16 @@ BEGIN
         WHERE e.id = exam_extend.exam_id AND e.closes_at IS NOT NULL;
         PERFORM sc.recompute_deadlines(exam_id);
     ELSE
+        SELECT u.id INTO one
+        FROM unnest(user_ids) AS u(id)
+        WHERE NOT EXISTS (SELECT FROM sc.exam_students(exam_id) AS s(id) WHERE s.id = u.id)
+        ORDER BY u.id
+        LIMIT 1;
+        IF FOUND THEN
+            PERFORM sc_api.invalid('user_ids', 'not_in_exam', jsonb_build_object('user_id', one));
+            PERFORM sc_api.check_valid();
+        END IF;
         FOR one IN SELECT DISTINCT u.id FROM unnest(user_ids) AS u(id) ORDER BY 1 LOOP
-            IF one NOT IN (SELECT s.id FROM sc.exam_students(exam_id) AS s(id)) THEN
-                PERFORM sc_api.invalid('user_ids', 'not_in_exam', jsonb_build_object('user_id', one));
-                PERFORM sc_api.check_valid();
-            END IF;
             PERFORM sc.extend_student(exam_id, one, seconds, btrim(reason), actor);
         END LOOP;
         given.students := (SELECT count(DISTINCT u.id) FROM unnest(user_ids) AS u(id));
@@ -337,10 +349,10 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF time_limit < 0 THEN
+    IF time_limit NOT BETWEEN 0 AND 31622400 THEN
         PERFORM sc_api.invalid('time_limit', 'invalid_value');
     END IF;
-    IF extra_seconds < 0 THEN
+    IF extra_seconds NOT BETWEEN 0 AND 31622400 THEN
         PERFORM sc_api.invalid('extra_seconds', 'invalid_value');
     END IF;
     IF max_attempts < 0 THEN
@@ -711,10 +723,13 @@ BEGIN
     v.phase := sc.review_phase(a.exam_id, attempt_id, v.server_now);
     IF a.user_id = actor THEN
         v.shows := ARRAY(SELECT jsonb_array_elements_text(a.review_policy -> v.phase));
-    ELSE
+    ELSIF sc.is_exam_staff(actor, a.exam_id) OR v.phase = 'closed' THEN
         v.shows := '{answer,correctness,marks,key,explanation,rank}';
+    ELSIF v.phase <> 'during' THEN
+        -- a coach has students who may still sit the exam
+        v.shows := '{answer,marks}';
     END IF;
-    IF v.phase = 'during' AND a.user_id = actor AND cardinality(v.shows) = 0 THEN
+    IF coalesce(cardinality(v.shows), 0) = 0 AND v.phase = 'during' THEN
         PERFORM sc_api.refuse(403, 'review_closed');
     END IF;
     IF 'marks' = ANY (v.shows) THEN
@@ -751,4 +766,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.attempt_review(bigint, bigint) IS
-'The attempt question by question, as far as the exam''s review policy shows it in this phase; staff see all of it.';
+'The attempt question by question, as far as the exam''s review policy shows it in this phase; the staff of the exam see all of it, a coach answers and marks once it is handed in, and the key when the exam is closed.';

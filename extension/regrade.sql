@@ -95,6 +95,7 @@ DECLARE
     exam record;
     unknown bigint[];
     missing bigint[];
+    fault record;
     regrade bigint;
 BEGIN
     SELECT e.id, e.is_frozen INTO exam FROM sc.exams AS e WHERE e.id = regrade_begin.exam_id FOR NO KEY UPDATE;
@@ -118,6 +119,17 @@ BEGIN
         IF missing IS NOT NULL THEN
             PERFORM sc_api.refuse(422, 'key_missing', jsonb_build_object('question_ids', missing));
         END IF;
+        FOR fault IN
+            SELECT eq.question_id, c.code
+            FROM sc.exam_questions AS eq
+            JOIN sc.question_versions AS v ON v.id = eq.version_id
+            CROSS JOIN LATERAL sc.question_check(v.type, v.prompt, v.options, keys -> eq.question_id::text) AS c
+            WHERE eq.exam_id = regrade_begin.exam_id AND eq.question_id = ANY (regrade_begin.question_ids) AND c.field = 'key'
+            ORDER BY eq.question_id
+        LOOP
+            PERFORM sc_api.invalid('keys.' || fault.question_id, fault.code);
+        END LOOP;
+        PERFORM sc_api.check_valid();
     END IF;
 
     UPDATE sc.exam_questions AS eq
@@ -144,7 +156,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc.regrade_begin(bigint, text, bigint[], jsonb, boolean, text, bigint) IS
-    'corrects keys or treatments of questions of an exam and opens a regrade; question_ids NULL: no question changes, all results are rescored; keys: {"question id": key}; gives the regrade. Refusals: 404 not_found, 409 exam_frozen, 422 question_not_in_exam, key_missing';
+    'corrects keys or treatments of questions of an exam and opens a regrade; question_ids NULL: no question changes, all results are rescored; keys: {"question id": key}; gives the regrade. Refusals: 404 not_found, 409 exam_frozen, 422 question_not_in_exam, key_missing, and a field error for each key that its question cannot be graded by';
 
 CREATE FUNCTION sc.regrade_step(regrade_id bigint, lim int DEFAULT 500)
 RETURNS int

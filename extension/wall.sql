@@ -270,7 +270,11 @@ BEGIN
         LEFT JOIN LATERAL sc.exam_means(r.id) AS m ON NOT released_only OR e.results_published_at IS NOT NULL
         WHERE r.id = ANY (pool[1:last])
         ORDER BY r.submitted_at, r.id);
-    a.topics := sc.topic_successes(pool[1:last]);
+    -- one question to an outcome would tell which answers were right
+    a.topics := sc.topic_successes(ARRAY(
+        SELECT r.id FROM sc.exam_results AS r
+        WHERE r.id = ANY (pool[1:last])
+          AND (NOT released_only OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'correctness'))));
     RETURN a;
 END
 $$;

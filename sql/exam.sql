@@ -50,6 +50,10 @@ FROM sc.exam_presets AS p WHERE p.code IN ('TYT', 'AYT', 'YDT', 'LGS') ORDER BY 
 SELECT pg_temp.call(901, 910001, '{}', '{"title": "x"}') AS student, pg_temp.call(901, NULL, '{}', '{"title": "x"}') AS nobody,
        pg_temp.call(901, 910012, '{}', '{"title": "x"}') AS coach;
 SELECT pg_temp.call(901, 910010, '{}', '{"title": "Deneme TYT", "preset": "tyt"}', 'exam_type', 'time_limit', 'wrongs_per_right', 'question_count', 'is_published');
+-- a preset shows nothing before the close; nobody may ask for the key while the exam is written
+SELECT pg_temp.call(901, 910010, '{}', '{"title": "Sıkı", "preset": "LGS"}', 'review_policy.after', 'review_policy.open') AS strict,
+       pg_temp.call(901, 910010, '{}', '{"title": "Gevşek", "preset": "LGS", "review_policy": {"after": ["marks"]}}', 'review_policy') AS own_policy,
+       pg_temp.call(901, 910010, '{}', '{"title": "x", "review_policy": {"during": ["answer", "key"]}, "grace_seconds": 2147483647, "time_limit": 2147483647, "wrongs_per_right": 101}') AS nonsense;
 SELECT pg_temp.call(901, 910010, '{}', '{"title": " ", "preset": "XYZ", "course_id": 4242, "time_limit": 0, "opens_at": "2030-01-02T00:00:00Z", "closes_at": "2030-01-01T00:00:00Z", "kind": "oral", "slack_seconds": 601, "review_policy": {"later": ["key"]}}');
 SELECT pg_temp.call(901, 910010, '{}', '{"title": "Deneme 1", "time_limit": 3600, "wrongs_per_right": 4, "max_attempts": 1, "shuffle_options": true, "opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}', 'time_limit', 'max_attempts', 'slack_seconds', 'sections', 'has_password');
 
@@ -117,7 +121,8 @@ SELECT pg_temp.call(1003, 910001, ARRAY[:'a', '910001'], '{"seq": 2, "answer": n
 -- 5. the board
 SELECT pg_temp.call(950, 910010, ARRAY[pg_temp.exam('Deneme 1')], NULL, 'students', 'not_started', 'writing', 'done', 'absent', 'total', 'items.0.full_name', 'items.0.answered', 'items.0.questions') AS teacher;
 SELECT pg_temp.call(950, 910010, ARRAY[pg_temp.exam('Deneme 1')], '?status=not_started&per_page=1&page=2', 'total', 'items.0.full_name') AS page_2,
-       pg_temp.call(950, 910010, ARRAY[pg_temp.exam('Deneme 1')], '?status=asleep') AS bad, pg_temp.call(950, 910001, ARRAY[pg_temp.exam('Deneme 1')]) AS student,
+       pg_temp.call(950, 910010, ARRAY[pg_temp.exam('Deneme 1')], '?status=asleep') AS bad,
+       pg_temp.call(950, 910010, ARRAY[pg_temp.exam('Deneme 1')], '?page=0&per_page=101') AS no_page, pg_temp.call(950, 910001, ARRAY[pg_temp.exam('Deneme 1')]) AS student,
        pg_temp.call(950, 910012, ARRAY[pg_temp.exam('Deneme 1')], NULL, 'students', 'items.0.full_name') AS coach;
 
 -- 6. time: an override of the class, one of the student, an outage; all reach the running attempt
@@ -173,6 +178,19 @@ SELECT sc.review_phase(x.exam_id, x.id, x.finished_at + interval '119 seconds'),
        sc.review_phase(x.exam_id, x.id, '2090-01-01 00:01:30Z') AS in_the_slack, sc.review_phase(x.exam_id, x.id, '2090-01-01 00:01:31Z') AS over,
        sc.review_allows(x.exam_id, x.id, 'key', '2089-12-31Z') AS key_before, sc.review_allows(x.exam_id, x.id, 'key', '2091-01-01Z') AS key_after
 FROM sc.exam_attempts AS x WHERE x.id = :a;
+-- a coach is not the staff of the exam: answers and marks, not the key, until it is closed
+INSERT INTO sc.coach_students (coach_id, student_id, valid_from) VALUES (910012, 910001, '2020-01-01');
+SELECT pg_temp.call(1007, 910012, ARRAY[:'a'], NULL, 'shows', 'items.0.key', 'items.0.explanation', 'items.0.outcome', 'result.correct') AS coach;
+-- the copy of one's data tells no more than the review
+SELECT x.p ? 'net' AS net, x.p ? 'item_outcomes' AS right_or_wrong
+FROM sc.exam_results AS r, LATERAL (SELECT sc.released_part(to_jsonb(r)) AS p) AS x WHERE r.attempt_id = :a;
+UPDATE sc.exams SET review_policy = '{"closed": ["marks", "correctness"]}' WHERE id = pg_temp.exam('Deneme 1')::bigint;
+SELECT d.body::jsonb #> '{records,exam_results,0}' ? 'submitted_at' AS there, d.body ~ '"(net|item_outcomes|item_points|points|rank_key|scores)"' AS told
+FROM sc_api.dispatch(210, 910001, gen_random_uuid(), sc.epoch_ms(clock_timestamp()) + 60000, '{}', NULL, NULL, '{"lang": "en"}') AS d;
+UPDATE sc.exams SET review_policy = sc.default_review_policy() WHERE id = pg_temp.exam('Deneme 1')::bigint;
+-- a new key must be one that the question can be graded by, and is refused by name
+SELECT pg_temp.call(1107, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"policy": "rekey", "reason": "x", "question_ids": [910001, 910002], "keys": {"910001": {"correct": "f"}, "910002": 5}}') AS bad_keys,
+       pg_temp.call(1107, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"policy": "rekey", "reason": "x", "question_ids": [910001], "keys": {"910001": {"correct": "c"}}, "dry_run": true}', 'state') AS good_key;
 -- somebody may still write later: closed for nobody
 INSERT INTO sc.exam_overrides (exam_id, user_id, closes_at, reason) SELECT x.exam_id, 910003, '2095-01-01', 'test' FROM sc.exam_attempts AS x WHERE x.id = :a;
 SELECT sc.review_phase(x.exam_id, x.id, '2091-01-01Z') FROM sc.exam_attempts AS x WHERE x.id = :a;
@@ -184,6 +202,8 @@ SELECT pg_temp.call(1009, 910001, ARRAY[:'a'], '{"reason": "x"}') AS student,
        pg_temp.call(1009, 910010, ARRAY[:'a'], '{"reason": "Elektrik kesildi", "seconds": 7200}', 'state', 'accepts_answers', 'finished_at') AS reopened,
        pg_temp.call(1009, 910010, ARRAY[:'a'], '{"reason": "x"}') AS again;
 SELECT extract(epoch FROM a.deadline_at - clock_timestamp()) BETWEEN 7190 AND 7202 AS two_hours FROM sc.exam_attempts AS a WHERE a.id = :a;
+SELECT pg_temp.call(1007, 910012, ARRAY[:'a']) AS coach_while_writing;
+DELETE FROM sc.coach_students WHERE student_id = 910001;
 SELECT pg_temp.call(1003, 910001, ARRAY[:'a', '910001'], '{"seq": 3, "answer": "a"}', 'seq');
 SELECT pg_temp.call(1008, 910010, ARRAY[:'a'], '{"reason": "Süre bitti"}', 'state', 'finish_reason');
 SELECT pg_temp.call(1003, 910001, ARRAY[:'a', '910001'], '{"seq": 4, "answer": "a"}') AS closed;

@@ -1,6 +1,11 @@
 -- Exams and attempts: presets, problems, triggers, routes.
 
-INSERT INTO sc.exam_presets (code, title, definition) VALUES
+-- an exam that a whole school sits shows nothing before it has closed for everybody
+INSERT INTO sc.exam_presets (code, title, definition)
+SELECT p.code, p.title,
+       p.definition || '{"review_policy": {"during": [], "after": ["answer"], "open": ["answer"],
+                                           "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}}'
+FROM (VALUES
     ('TYT', 'TYT denemesi', '{"exam_type": "TYT", "time_limit": 9900, "wrongs_per_right": 4, "sections": [
         {"title": "Türkçe", "test": "Türkçe", "questions": 40},
         {"title": "Tarih", "test": "Sosyal Bilimler", "questions": 5},
@@ -11,7 +16,7 @@ INSERT INTO sc.exam_presets (code, title, definition) VALUES
         {"title": "Temel Matematik", "test": "Temel Matematik", "questions": 40},
         {"title": "Fizik", "test": "Fen Bilimleri", "questions": 7},
         {"title": "Kimya", "test": "Fen Bilimleri", "questions": 7},
-        {"title": "Biyoloji", "test": "Fen Bilimleri", "questions": 6}]}'),
+        {"title": "Biyoloji", "test": "Fen Bilimleri", "questions": 6}]}'::jsonb),
     ('AYT', 'AYT denemesi', '{"exam_type": "AYT", "time_limit": 10800, "wrongs_per_right": 4, "sections": [
         {"title": "Türk Dili ve Edebiyatı", "test": "Türk Dili ve Edebiyatı-Sosyal Bilimler-1", "questions": 24},
         {"title": "Tarih-1", "test": "Türk Dili ve Edebiyatı-Sosyal Bilimler-1", "questions": 10},
@@ -24,24 +29,25 @@ INSERT INTO sc.exam_presets (code, title, definition) VALUES
         {"title": "Matematik", "test": "Matematik", "questions": 40},
         {"title": "Fizik", "test": "Fen Bilimleri", "questions": 14},
         {"title": "Kimya", "test": "Fen Bilimleri", "questions": 13},
-        {"title": "Biyoloji", "test": "Fen Bilimleri", "questions": 13}]}'),
+        {"title": "Biyoloji", "test": "Fen Bilimleri", "questions": 13}]}'::jsonb),
     ('YDT', 'YDT denemesi', '{"exam_type": "YDT", "time_limit": 7200, "wrongs_per_right": 4, "sections": [
-        {"title": "Yabancı Dil", "test": "Yabancı Dil", "questions": 80}]}'),
+        {"title": "Yabancı Dil", "test": "Yabancı Dil", "questions": 80}]}'::jsonb),
     ('LGS', 'LGS denemesi, iki oturum bir arada', '{"exam_type": "LGS", "time_limit": 9300, "wrongs_per_right": 3, "sections": [
         {"title": "Türkçe", "test": "Türkçe", "questions": 20},
         {"title": "T.C. İnkılap", "test": "T.C. İnkılap", "questions": 10},
         {"title": "Din Kültürü", "test": "Din Kültürü", "questions": 10},
         {"title": "Yabancı Dil", "test": "Yabancı Dil", "questions": 10},
         {"title": "Matematik", "test": "Matematik", "questions": 20},
-        {"title": "Fen Bilimleri", "test": "Fen Bilimleri", "questions": 20}]}'),
+        {"title": "Fen Bilimleri", "test": "Fen Bilimleri", "questions": 20}]}'::jsonb),
     ('LGS_SOZEL', 'LGS denemesi, sözel oturum', '{"exam_type": "LGS_SOZEL", "time_limit": 4500, "wrongs_per_right": 3, "sections": [
         {"title": "Türkçe", "test": "Türkçe", "questions": 20},
         {"title": "T.C. İnkılap", "test": "T.C. İnkılap", "questions": 10},
         {"title": "Din Kültürü", "test": "Din Kültürü", "questions": 10},
-        {"title": "Yabancı Dil", "test": "Yabancı Dil", "questions": 10}]}'),
+        {"title": "Yabancı Dil", "test": "Yabancı Dil", "questions": 10}]}'::jsonb),
     ('LGS_SAYISAL', 'LGS denemesi, sayısal oturum', '{"exam_type": "LGS_SAYISAL", "time_limit": 4800, "wrongs_per_right": 3, "sections": [
         {"title": "Matematik", "test": "Matematik", "questions": 20},
-        {"title": "Fen Bilimleri", "test": "Fen Bilimleri", "questions": 20}]}')
+        {"title": "Fen Bilimleri", "test": "Fen Bilimleri", "questions": 20}]}'::jsonb)
+) AS p(code, title, definition)
 ON CONFLICT DO NOTHING;
 
 INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr, constraint_name) VALUES
