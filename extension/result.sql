@@ -290,26 +290,34 @@ BEGIN
         PERFORM sc_api.refuse(403, 'forbidden');
     END IF;
 
+    -- ranks are looked up for the page only: one costs a pass over the distinct nets
     RETURN QUERY
-    SELECT r.id, r.exam_id, e.title, e.exam_type, r.user_id, u.full_name, st.student_no, r.attempt_id, r.counts, r.source,
+    WITH wanted AS MATERIALIZED (
+        SELECT x.id, x.rank_key, x.submitted_at, n.full_name
+        FROM sc.exam_results AS x
+        JOIN sc.users AS n ON n.id = x.user_id
+        WHERE x.exam_id = _exam_id AND x.counts
+          AND (all_of_them OR sc.is_coach_of(actor, x.user_id))
+          AND (_group_id IS NULL OR EXISTS (
+                SELECT FROM sc.group_members AS m
+                WHERE m.group_id = _group_id AND m.student_id = x.user_id
+                  AND (x.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
+                      BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')))
+        ORDER BY CASE WHEN sort = 'rank' THEN x.rank_key END DESC,
+                 CASE WHEN sort = 'submitted_at' THEN x.submitted_at END DESC,
+                 n.full_name COLLATE "tr-x-icu", x.id
+        LIMIT exam_results.per_page OFFSET (exam_results.page - 1)::bigint * exam_results.per_page)
+    SELECT r.id, r.exam_id, e.title, e.exam_type, r.user_id, w.full_name, st.student_no, r.attempt_id, r.counts, r.source,
            r.state, r.submitted_at, r.correct, r.wrong, r.blank, round(r.net, 2), r.points, r.max_points, r.percent,
            r.passed, r.scores, t.rank, t.cohort, t.percentile
-    FROM sc.exam_results AS r
+    FROM wanted AS w
+    JOIN sc.exam_results AS r ON r.id = w.id
     JOIN sc.exams AS e ON e.id = r.exam_id
-    JOIN sc.users AS u ON u.id = r.user_id
     LEFT JOIN sc.students AS st ON st.user_id = r.user_id
     LEFT JOIN LATERAL sc.standing(r.exam_id, r.rank_key) AS t ON r.folded
-    WHERE r.exam_id = _exam_id AND r.counts
-      AND (all_of_them OR sc.is_coach_of(actor, r.user_id))
-      AND (_group_id IS NULL OR EXISTS (
-            SELECT FROM sc.group_members AS m
-            WHERE m.group_id = _group_id AND m.student_id = r.user_id
-              AND (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-                  BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')))
-    ORDER BY CASE WHEN sort = 'rank' THEN r.rank_key END DESC,
-             CASE WHEN sort = 'submitted_at' THEN r.submitted_at END DESC,
-             u.full_name COLLATE "tr-x-icu", r.id
-    LIMIT exam_results.per_page OFFSET (exam_results.page - 1)::bigint * exam_results.per_page;
+    ORDER BY CASE WHEN sort = 'rank' THEN w.rank_key END DESC,
+             CASE WHEN sort = 'submitted_at' THEN w.submitted_at END DESC,
+             w.full_name COLLATE "tr-x-icu", w.id;
 
     PERFORM sc_api.total((
         SELECT count(*)
