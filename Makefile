@@ -153,6 +153,7 @@ REGRESS = \
 	users \
 	privacy \
 	school \
+	partition \
 	catalog \
 	enroll \
 	watch \

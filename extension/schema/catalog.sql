@@ -68,6 +68,8 @@ CREATE OR REPLACE TRIGGER seats_update AFTER UPDATE ON sc.enrollments
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION sc.count_seats();
 CREATE OR REPLACE TRIGGER seats_delete AFTER DELETE ON sc.enrollments
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sc.count_seats();
+-- enrolments may have changed while the triggers were away
+PERFORM sc.recount_seats();
 CREATE OR REPLACE TRIGGER rate_progress_anew AFTER UPDATE OF duration ON sc.videos
     FOR EACH ROW WHEN (OLD.duration <> NEW.duration) EXECUTE FUNCTION sc.rate_progress_anew();
 
