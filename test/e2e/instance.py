@@ -27,6 +27,13 @@ def wait_until(condition, seconds=20, what=None, every=0.05):
         time.sleep(every)
 
 
+def hold(seconds, until=lambda: False):
+    """Lets a fault last for a while; others work meanwhile."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not until():
+        time.sleep(0.02)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

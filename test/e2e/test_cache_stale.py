@@ -15,7 +15,7 @@ import time
 import pytest
 
 from cut import Cut
-from instance import wait_until
+from instance import hold, wait_until
 
 USERS = 3
 
@@ -135,13 +135,6 @@ def pair(faults):
 @pytest.fixture
 def checker(pair, new_user):
     return Checker([new_user("student") for _ in range(USERS)], pair[0])
-
-
-def hold(seconds, until=lambda: False):
-    """Lets a fault last for a while; the checker works meanwhile."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not until():
-        time.sleep(0.02)
 
 
 def test_all_is_well(checker):

@@ -331,3 +331,23 @@ def test_the_board_and_the_hand_of_the_staff(pair, teacher, db, new_exam):
     db.run("UPDATE sc.exams SET opens_at = clock_timestamp() - interval '2 days', closes_at = clock_timestamp() - interval '1 day' "
            "WHERE id = %s", exam)
     assert board() == (0, 0, 1, 1)
+
+
+def test_one_attempt_however_many_starts(pair, db, new_exam):
+    one = pair[0]
+    exam = new_exam([one.user_id])
+    replies = []
+
+    def start():
+        api = one.clone()
+        replies.append(api.post(f"/exams/{exam}/attempts"))
+        api.close()
+    threads = [threading.Thread(target=start) for _ in range(24)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert sorted({r.status for r in replies}) == [200, 201] and len(replies) == 24
+    assert [r.status for r in replies].count(201) == 1
+    assert len({(r.json["id"], r.json["deadline_at"]) for r in replies}) == 1
+    assert db.one("SELECT count(*) FROM sc.exam_attempts WHERE exam_id = %s", exam) == 1
