@@ -151,17 +151,18 @@ class Bench:
         bare = f"SELECT sc.password_verify('{PASSWORD}', '{hashed}');\n"
         self.note("bare Argon2", pgbench(w.instance, s, max(1, w.cores // 2), bare))
         storm = [("/api/v1/auth/login", "", json.dumps({"email": f"yuk-{n + 1}@bench.test", "password": PASSWORD})) for n in range(256)]
-        background = Wrk(w.base, s + 2, 16, requests=storm)
+        self.note("log-in storm", wrk(w.base, s, 16, requests=storm))
+        background = Wrk(w.base, s + 1, 16, requests=storm)
         self.note("fast read during a log-in storm", wrk(w.base + self.uncached, s, 8, w.headers()))
-        self.note("log-in storm", background.result())
+        background.finish()
 
     def slow(self):
         """Fast calls alone, and with eight slow ones that wait in flight."""
         w, s = self.world, self.seconds
         self.note("fast read, 8 clients", wrk(w.base + self.uncached, s, 8, w.headers()))
-        background = Wrk(w.base + "/api/v1/bench/wait", s + 2, 8, w.headers())
+        background = Wrk(w.base + "/api/v1/bench/wait", s + 1, 8, w.headers())
         self.note("fast read, 8 slow in flight", wrk(w.base + self.uncached, s, 8, w.headers()))
-        background.result()
+        background.finish()
 
     def idle(self, clients=4000):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
