@@ -197,7 +197,10 @@ DECLARE
     reason text;
 BEGIN
     SELECT w.reason INTO reason FROM sc.exam_window(exam_id, actor) AS w;
-    RETURN coalesce(reason NOT IN ('exam_unpublished', 'exam_not_yours', 'inactive_user'), false);
+    -- who has a result has sat it, listed or not, as on paper
+    RETURN coalesce(reason NOT IN ('exam_unpublished', 'exam_not_yours', 'inactive_user'), false)
+        OR (reason = 'exam_not_yours'
+            AND EXISTS (SELECT FROM sc.exam_results AS r WHERE r.exam_id = sits_exam.exam_id AND r.user_id = actor));
 END
 $$;
 COMMENT ON FUNCTION sc.sits_exam(bigint, bigint) IS 'is the exam shown to this student';

@@ -76,12 +76,13 @@ window_reason(const ScRows *rows, const ExamWindow *w, TimestampTz at)
 {
 	if (!sc_get_bool(rows, 0, 1))
 		return "exam_unpublished";
-	if (!sc_get_bool(rows, 0, 2))
-		return "exam_on_paper";
 	if (!sc_get_bool(rows, 0, 3))
 		return "inactive_user";
+	/* whose it is comes first: to others a paper exam does not exist either */
 	if (!sc_get_bool(rows, 0, 10))
 		return "exam_not_yours";
+	if (!sc_get_bool(rows, 0, 2))
+		return "exam_on_paper";
 	if (sc_get_bool(rows, 0, 12))
 		return "in_progress";
 	if (w->has_opens_at && at < w->opens_at)

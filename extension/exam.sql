@@ -85,6 +85,11 @@ BEGIN
     IF FOUND THEN
         PERFORM sc_api.refuse(409, 'exam_has_attempts');
     END IF;
+    -- results from paper were counted by the sections as they are
+    PERFORM FROM sc.exam_results AS r WHERE r.exam_id = draft_exam.exam_id;
+    IF FOUND THEN
+        PERFORM sc_api.refuse(409, 'exam_has_results');
+    END IF;
     -- what was prepared for the old questions is worth nothing
     DELETE FROM sc.exam_attempts AS a WHERE a.exam_id = draft_exam.exam_id AND a.state = 'not_started';
 END

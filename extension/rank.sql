@@ -241,7 +241,9 @@ BEGIN
     GROUP BY e.id;
     UPDATE sc.exams AS e
     SET results_published_at = fold_exam.at
-    WHERE e.id = fold_exam.exam_id AND e.results_published_at IS NULL AND ends <= fold_exam.at
+    WHERE e.id = fold_exam.exam_id AND e.results_published_at IS NULL
+      AND (ends <= fold_exam.at OR (e.kind = 'paper' AND e.is_published AND ends IS NULL
+                                   AND EXISTS (SELECT FROM sc.exam_results AS r WHERE r.exam_id = e.id AND r.counts)))
       AND NOT EXISTS (SELECT FROM sc.exam_attempts AS a
                       WHERE a.exam_id = e.id AND a.state IN ('in_progress', 'overdue') AND NOT a.is_preview)
       AND NOT EXISTS (SELECT FROM sc.exam_results AS r
@@ -253,7 +255,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc.fold_exam(bigint, int, timestamptz) IS
-    'folds up to lim new results of one exam, or all of them from scratch when one that was folded has changed; opens the ranks once the exam is over; returns how many were folded, 0 while somebody else is folding';
+    'folds up to lim new results of one exam, or all of them from scratch when one that was folded has changed; opens the ranks once the exam is over, of a published paper exam without a closing time with its first results; returns how many were folded, 0 while somebody else is folding';
 
 CREATE FUNCTION sc.fold_results(lim int DEFAULT 5000, at timestamptz DEFAULT clock_timestamp())
 RETURNS int
@@ -272,7 +274,8 @@ BEGIN
         SELECT s.exam_id FROM sc.exam_sums AS s WHERE s.is_stale
         UNION
         SELECT x.id FROM sc.exams AS x
-        WHERE x.is_published AND x.results_published_at IS NULL AND x.closes_at < fold_results.at
+        WHERE x.is_published AND x.results_published_at IS NULL
+          AND (x.closes_at < fold_results.at OR (x.kind = 'paper' AND x.closes_at IS NULL))
         ORDER BY 1
     LOOP
         EXIT WHEN folded >= lim;

@@ -265,6 +265,23 @@ SELECT s.outcome FROM sc.start_attempt(910002, 910002, sections => '{910003}', a
 SELECT a.user_id, a.attempt_no, a.deadline_at, a.question_ids = p.question_ids AS as_prepared, cardinality(a.question_ids) AS n, a.chosen_sections, a.seed = p.seed AS same_seed
 FROM sc.exam_attempts AS a JOIN prepared AS p ON p.user_id = a.user_id WHERE a.exam_id = 910002 ORDER BY a.user_id;
 SELECT sc.start_attempt(910002, 910001, at => '2030-01-01 00:00Z') IS NOT NULL AS still_there;
+
+-- 90. on paper: no stranger sees it, who has a result does; its sections stay as the results were counted; ranks open with them
+INSERT INTO sc.exams (id, title, kind, is_published, published_at, created_by) VALUES (910090, 'Kâğıtta', 'paper', true, clock_timestamp(), 910010);
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count) VALUES (910090, 910090, 1, 'Bir', 'Bir', 4);
+INSERT INTO sc.exam_audience (exam_id, group_id) VALUES (910090, 910002);
+SELECT u, pg_temp.call(902, u, '{910090}', NULL, 'title') AS exam, pg_temp.call(952, u, '{910090}') AS announcements, pg_temp.call(1000, u, '{910090}', '{}') AS start
+FROM unnest('{910002,910004,910012}'::bigint[]) AS u;
+SELECT sc.fold_exam(910090), sc.fold_results() * 0 AS others;
+SELECT results_published_at IS NULL AS ranks_wait FROM sc.exams WHERE id = 910090;
+SELECT pg_temp.call(1111, 910010, '{910090}', '{"user_id": 910004, "sections": [{"section_id": 910090, "correct": 3, "wrong": 1}]}', 'net');
+SELECT pg_temp.call(902, 910004, '{910090}', NULL, 'title') AS has_a_result, pg_temp.call(907, 910010, '{910090}', NULL, 'is_published') AS unpublished,
+       pg_temp.call(912, 910010, '{910090,910090}', '{"question_count": 2}') AS section;
+UPDATE sc.exams SET is_published = true WHERE id = 910090;
+SELECT sc.fold_exam(910090);
+SELECT results_published_at IS NOT NULL AS ranks_open FROM sc.exams WHERE id = 910090;
+-- a class that an exam is for cannot go: the exam would fall to others
+SELECT pg_temp.call(314, 910013, '{910002}');
 ROLLBACK;
 
 -- The shuffle is part of the data: these orders may never change.
