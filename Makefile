@@ -168,7 +168,8 @@ ISOLATION = \
 	refresh \
 	admins \
 	exam_start \
-	exam_save
+	exam_save \
+	fold
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 
 REGRESS_OPTS = --outputdir=build/regress

@@ -206,6 +206,11 @@ BEGIN
         IF place.tab = 'sc.exam_results'::regclass THEN
             part := (SELECT jsonb_agg(sc.released_part(r.value) ORDER BY r.place) FROM jsonb_array_elements(part) WITH ORDINALITY AS r(value, place));
         END IF;
+        IF place.tab = 'sc.guardians'::regclass AND place.col = 'guardian_id' THEN
+            -- a request not yet approved would tell whether the student exists
+            part := (SELECT jsonb_agg(r.value ORDER BY r.place) FROM jsonb_array_elements(part) WITH ORDINALITY AS r(value, place)
+                     WHERE r.value ->> 'approved_at' IS NOT NULL);
+        END IF;
         IF part IS NOT NULL THEN
             answer.records := answer.records
                 || jsonb_build_object(replace(place.tab::text, 'sc.', '') || CASE place.col WHEN 'user_id' THEN '' ELSE '.' || place.col END, part);

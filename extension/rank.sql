@@ -205,7 +205,14 @@ BEGIN
         RETURN 0;               -- somebody else folds this exam
     END IF;
 
+    -- writers hold a result when they mark its exam stale: whoever holds the
+    -- mark and waited for them would wait for ever, so what is being written waits
     IF state.is_stale THEN
+        IF (SELECT count(*) FROM (SELECT r.id FROM sc.exam_results AS r
+                                  WHERE r.exam_id = fold_exam.exam_id FOR UPDATE SKIP LOCKED) AS free)
+           < (SELECT count(*) FROM sc.exam_results AS r WHERE r.exam_id = fold_exam.exam_id) THEN
+            RETURN 0;
+        END IF;
         DELETE FROM sc.exam_histograms AS h WHERE h.exam_id = fold_exam.exam_id;
         DELETE FROM sc.item_sums AS i WHERE i.exam_id = fold_exam.exam_id;
         UPDATE sc.exam_results AS r SET folded = false WHERE r.exam_id = fold_exam.exam_id AND r.folded;
@@ -222,7 +229,7 @@ BEGIN
         WHERE r.exam_id = fold_exam.exam_id AND r.counts AND NOT r.folded
         ORDER BY r.id
         LIMIT lim
-        FOR UPDATE
+        FOR UPDATE SKIP LOCKED
     ) AS x;
     IF ids IS NOT NULL THEN
         UPDATE sc.exam_results AS r
@@ -239,16 +246,18 @@ BEGIN
     LEFT JOIN sc.exam_overrides AS o ON o.exam_id = e.id
     WHERE e.id = fold_exam.exam_id
     GROUP BY e.id;
-    UPDATE sc.exams AS e
-    SET results_published_at = fold_exam.at
+    -- who corrects keys holds the exam and waits for results: the next fold will do
+    PERFORM FROM sc.exams AS e
     WHERE e.id = fold_exam.exam_id AND e.results_published_at IS NULL
       AND (ends <= fold_exam.at OR (e.kind = 'paper' AND e.is_published AND ends IS NULL
                                    AND EXISTS (SELECT FROM sc.exam_results AS r WHERE r.exam_id = e.id AND r.counts)))
       AND NOT EXISTS (SELECT FROM sc.exam_attempts AS a
                       WHERE a.exam_id = e.id AND a.state IN ('in_progress', 'overdue') AND NOT a.is_preview)
       AND NOT EXISTS (SELECT FROM sc.exam_results AS r
-                      WHERE r.exam_id = e.id AND r.counts AND NOT r.folded);
+                      WHERE r.exam_id = e.id AND r.counts AND NOT r.folded)
+    FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND THEN
+        UPDATE sc.exams AS e SET results_published_at = fold_exam.at WHERE e.id = fold_exam.exam_id;
         PERFORM sc.recompute_statistics(fold_exam.exam_id);
     END IF;
     RETURN coalesce(cardinality(ids), 0);

@@ -511,14 +511,14 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT g.id, g.guardian_id, p.full_name, g.student_id,
-           -- whoever asks to be a guardian learns nothing of the student by asking
-           CASE WHEN g.approved_at IS NOT NULL OR guardian IS NULL THEN s.full_name END,
+           s.full_name,
            g.relation, g.approved_at, g.wants_reports
     FROM sc.guardians AS g
     JOIN sc.users AS p ON p.id = g.guardian_id
     JOIN sc.users AS s ON s.id = g.student_id
     WHERE g.revoked_at IS NULL
-      AND (guardian IS NULL OR g.guardian_id = guardian) AND (student IS NULL OR g.student_id = student)
+      -- whoever asks to be a guardian learns nothing by asking, not even that there is such a student
+      AND (guardian IS NULL OR (g.guardian_id = guardian AND g.approved_at IS NOT NULL)) AND (student IS NULL OR g.student_id = student)
       AND (only_id IS NULL OR g.id = only_id)
     ORDER BY s.full_name COLLATE "tr-x-icu", p.full_name COLLATE "tr-x-icu", g.id;
 END
@@ -533,7 +533,7 @@ BEGIN
     RETURN QUERY SELECT * FROM sc.guardian_relations(actor, NULL);
 END
 $$;
-COMMENT ON FUNCTION sc_api.my_children(bigint) IS 'Children of the guardian, and those asked for.';
+COMMENT ON FUNCTION sc_api.my_children(bigint) IS 'Children of the guardian, as the school has confirmed them.';
 
 CREATE FUNCTION sc_api.child_request(actor bigint, _student_no text, _relation text DEFAULT 'parent')
 RETURNS sc_api.accepted

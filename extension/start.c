@@ -325,7 +325,11 @@ find_open(int64 exam_id, int64 user_id, TimestampTz at)
 	open.id = sc_get_int8(&rows, 0, 1);
 	open.prepared = strcmp(sc_get_text(&rows, 0, 2), "not_started") == 0;
 	open.seed = sc_get_int8(&rows, 0, 3);
-	if (!open.prepared && sc_attempt_over(open.id, at))
+	if (open.prepared)
+		return open;
+	/* exam before attempt, as all do */
+	(void) sc_query(&Q_LOCK_EXAM, SC_INT8(exam_id));
+	if (sc_attempt_over(open.id, at))
 		open.id = 0;
 	return open;
 }
