@@ -272,5 +272,5 @@ build/coachd build/coachd-san: $(SHIM_OBJS)
 	$(CC) $(DAEMON_CFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(DAEMON_DIR)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(DAEMON_CFLAGS) -MMD -c -o $@ $<
+	$(CC) $(DAEMON_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(SHIM_OBJS:.o=.d)

@@ -83,12 +83,11 @@ def dispatch_script(world, method, path, values, per):
         "jti": token["jti"],
         "iat": world.db.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
         "path": "{" + ",".join(values) + "}",
-        "query": "",
         "ctx": json.dumps({"request_id": "0123456789abcdef0123456789abcdef", "ip": "127.0.0.1", "lang": "tr", "touch": "ack", "remaining_ms": 5000},
                           separators=(",", ":")),
     }
     call = ("SELECT (d).status, (d).headers, (d).body, (d).touched, (d).events FROM "
-            "(SELECT sc_api.dispatch(:route, :actor, :jti, :iat, :path, :query, NULL, :ctx) AS d OFFSET 0) AS s;\n")
+            "(SELECT sc_api.dispatch(:route, :actor, :jti, :iat, :path, NULL, NULL, :ctx) AS d OFFSET 0) AS s;\n")
     return "\\startpipeline\n" + call * per + "\\endpipeline\n", [f"-D{k}={v}" for k, v in variables.items()]
 
 
