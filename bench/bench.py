@@ -245,6 +245,10 @@ def report(bench, args):
         floor("p99 of fast reads with 8 slow in flight / without", ratio, 2.0, ratio <= 2.0, sign="≤")
     if hasattr(bench, "idle_bytes"):
         floor("bytes per idle connection (4,000)", bench.idle_bytes, 16384, bench.idle_bytes <= 16384, "{:,.0f}", "≤")
+    if hasattr(bench, "statistics"):
+        scratch, plain, page = bench.statistics
+        floor("exam statistics from scratch / one plain avg pass, 10,000 x 120", scratch / plain, 3.0, scratch <= 3 * plain, sign="≤")
+        floor("item statistics from the kept sums, ms", page, 50, page < 50, "{:.0f}", "≤")
     for n in bench.notes:
         lines.append(f"\nErrors seen: {n}.")
         missed += 1
@@ -287,6 +291,7 @@ def main():
             bench.logins()
             bench.slow()
         bench.idle()
+        bench.statistics = bench.exam.statistics()
         missed = report(bench, args)
     finally:
         if bench is not None and hasattr(bench, "nginx"):
