@@ -46,13 +46,13 @@ static struct
 	AttrNumber	users_not_before;
 	Oid			revoked;
 	AttrNumber	revoked_jti;
-}			tables;
+} tables;
 
 static void
 on_relcache(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == tables.users || relid == tables.revoked)
-		tables.valid = false;
+		tables.		valid = false;
 }
 
 static Oid
@@ -76,15 +76,15 @@ find_tables(void)
 	if (!tables.registered)
 	{
 		CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
-		tables.registered = true;
+		tables.		registered = true;
 	}
-	tables.users = table_named("users");
-	tables.users_id = get_attnum(tables.users, "id");
-	tables.users_active = get_attnum(tables.users, "is_active");
-	tables.users_not_before = get_attnum(tables.users, "tokens_not_before");
-	tables.revoked = table_named("revoked_tokens");
-	tables.revoked_jti = get_attnum(tables.revoked, "jti");
-	tables.valid = true;
+	tables.		users = table_named("users");
+	tables.		users_id = get_attnum(tables.users, "id");
+	tables.		users_active = get_attnum(tables.users, "is_active");
+	tables.		users_not_before = get_attnum(tables.users, "tokens_not_before");
+	tables.		revoked = table_named("revoked_tokens");
+	tables.		revoked_jti = get_attnum(tables.revoked, "jti");
+	tables.		valid = true;
 }
 
 static bool
@@ -151,6 +151,7 @@ attempt_user(const char *token, int64 *user)
 	Oid			argtypes[] = {TEXTOID};
 	Oid			proc = LookupFuncName(list_make2(makeString("sc"), makeString("attempt_actor")), 1, argtypes, true);
 	FmgrInfo	flinfo;
+
 	LOCAL_FCINFO(fcinfo, 1);
 	Datum		result;
 

@@ -174,7 +174,8 @@ parse_timestamptz(const char *s, Datum *value)
 		s++;
 	else
 	{
-		int			sign = *s == '-' ? 1 : -1;	/* PostgreSQL counts west as positive */
+		int			sign = *s == '-' ? 1 : -1;	/* PostgreSQL counts west as
+												 * positive */
 		int			hours;
 		int			minutes;
 
@@ -383,7 +384,7 @@ bind_value(Call *call, int n, const ScJsonValue *json, const char *s)
 	else if (OidIsValid(param->element))
 		code = bind_array(param->element, json, s, &call->values[n]);
 	else if (json != NULL)
-		code = json->text != NULL ? bind_scalar(param->type, json->kind, json->text, &call->values[n]) : "invalid_type";
+		code = json->text !=NULL ? bind_scalar(param->type, json->kind, json->text, &call->values[n]) : "invalid_type";
 	else
 		code = bind_scalar(param->type, SC_JSON_NULL, s, &call->values[n]);
 	call->binding = -1;

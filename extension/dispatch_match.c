@@ -36,8 +36,8 @@ make_tag(const char *body, int len, char *tag)
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
 	bool		ok = pg_cryptohash_init(ctx) >= 0 &&
-		pg_cryptohash_update(ctx, (const uint8 *) body, len) >= 0 &&
-		pg_cryptohash_final(ctx, digest, sizeof(digest)) >= 0;
+	pg_cryptohash_update(ctx, (const uint8 *) body, len) >= 0 &&
+	pg_cryptohash_final(ctx, digest, sizeof(digest)) >= 0;
 
 	pg_cryptohash_free(ctx);
 	if (!ok)
@@ -106,7 +106,7 @@ dispatch_precondition(Call *call)
 {
 	const char *header = dispatch_ctx(call, "if_match");
 	Input		in = *call->in;
-	Call		get = {.in = &in,.mcxt = call->mcxt,.lang = call->lang,.request_id = call->request_id};
+	Call		get = {.in = &in, .mcxt = call->mcxt, .lang = call->lang, .request_id = call->request_id};
 	char		tag[TAG_LEN + 1];
 	int			sibling;
 	bool		matches;

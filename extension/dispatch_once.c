@@ -85,7 +85,7 @@ answer_again(Call *call, const ScRows *rows)
 		if (!sc_json_parse(&doc, text, strlen(text)))
 			elog(ERROR, "stored headers are no JSON");
 		for (int i = 0; i < doc.count; i++)
-			if (doc.items[i].text != NULL)
+			if (doc.items[i].text !=NULL)
 				dispatch_add_header(call, doc.items[i].name, doc.items[i].text);
 	}
 	dispatch_add_header(call, "Idempotency-Replayed", "true");

@@ -67,7 +67,7 @@ on_syscache(Datum arg, int cacheid, uint32 hashvalue)
 void
 dispatch_forget_routes(void)
 {
-	HASHCTL		ctl = {.keysize = sizeof(int),.entrysize = sizeof(RouteSlot)};
+	HASHCTL		ctl = {.keysize = sizeof(int), .entrysize = sizeof(RouteSlot)};
 
 	if (!stale)
 		return;
@@ -157,7 +157,7 @@ compile_defaults(Route *route, HeapTuple proc)
 	first = route->nparams - list_length(defaults);
 	for (int i = 0; i < list_length(defaults); i++)
 	{
-		Parameter	   *param = &route->params[first + i];
+		Parameter  *param = &route->params[first + i];
 		Node	   *node = eval_const_expressions(NULL, list_nth(defaults, i));
 
 		param->required = false;
@@ -196,7 +196,7 @@ compile_params(Route *route, HeapTuple proc, const char *path, char **query, int
 	route->params = palloc0(Max(nargs, 1) * sizeof(Parameter));
 	for (int i = 0; i < nargs; i++)
 	{
-		Parameter	   *param = &route->params[route->nparams];
+		Parameter  *param = &route->params[route->nparams];
 
 		if (modes != NULL && modes[i] != PROARGMODE_IN)
 			continue;
@@ -295,8 +295,9 @@ compile(const ScRows *rows, int id)
 	fmgr_info_cxt(proc_oid, &route->handler, CurrentMemoryContext);
 
 	/*
-	 * A set-returning function keeps the state of its call in the FmgrInfo, and
-	 * so does LANGUAGE sql: an error would leave it behind for the next call.
+	 * A set-returning function keeps the state of its call in the FmgrInfo,
+	 * and so does LANGUAGE sql: an error would leave it behind for the next
+	 * call.
 	 */
 	route->keep_flinfo = !form->proretset && form->prolang != SQLlanguageId;
 	compile_params(route, proc, path, query_names, nquery);
@@ -323,7 +324,10 @@ dispatch_route(int id)
 	rows = sc_query(&Q_ROUTE, SC_INT4(id));
 	if (rows.count > 0)
 	{
-		/* ours only when complete: a route that does not compile leaves nothing */
+		/*
+		 * ours only when complete: a route that does not compile leaves
+		 * nothing
+		 */
 		mcxt = AllocSetContextCreate(CurrentMemoryContext, "sc route", ALLOCSET_SMALL_SIZES);
 		caller = MemoryContextSwitchTo(mcxt);
 		route = compile(&rows, id);

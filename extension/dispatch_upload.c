@@ -29,13 +29,13 @@ static struct
 	int			next_seq;
 	int64		limit;
 	StringInfoData body;		/* in TopTransactionContext */
-}			upload;
+} upload;
 
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		upload.open = false;
+		upload.		open = false;
 }
 
 void
@@ -50,11 +50,13 @@ dispatch_open_upload(const pg_uuid_t *id, int64 limit)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
 
-	upload.id = *id;
-	upload.next_seq = 0;
-	upload.limit = limit;
+	upload.		id = *id;
+	upload.		next_seq = 0;
+	upload.		limit = limit;
+
 	initStringInfo(&upload.body);
-	upload.open = true;
+	upload.		open = true;
+
 	MemoryContextSwitchTo(caller);
 }
 
@@ -78,7 +80,8 @@ sc_api_upload_chunk(PG_FUNCTION_ARGS)
 	if (upload.body.len + (int64) VARSIZE_ANY_EXHDR(data) > upload.limit)
 		sc_refuse(413, "body_too_large", psprintf("{\"max_bytes\": " INT64_FORMAT "}", upload.limit));
 	appendBinaryStringInfo(&upload.body, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
-	upload.next_seq++;
+	upload.		next_seq++;
+
 	PG_RETURN_VOID();
 }
 
@@ -103,6 +106,7 @@ dispatch_take_upload(Call *call)
 	}
 	body = upload.body.data;
 	len = upload.body.len;
+
 	if (len >= 3 && memcmp(body, BOM, 3) == 0)
 	{
 		body += 3;

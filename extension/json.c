@@ -155,7 +155,10 @@ start_item(Reader *reader, const char *name)
 {
 	JsonTokenType token = reader->lex->token_type;
 
-	reader->current = (ScJsonValue) {.name = name,.raw = reader->lex->token_start};
+	reader->current = (ScJsonValue)
+	{
+		.name = name, .raw = reader->lex->token_start
+	};
 	if (token == JSON_TOKEN_OBJECT_START)
 		reader->current.kind = SC_JSON_OBJECT;
 	else if (token == JSON_TOKEN_ARRAY_START)
@@ -274,6 +277,7 @@ sc_json_parse(ScJsonDoc *doc, const char *text, int len)
 	{
 		doc->fault = "invalid_json";
 		doc->fault_offset = reader.lex->token_start != NULL ? reader.lex->token_start - text : len;
+
 		return false;
 	}
 	if (reader.repeated)
@@ -502,7 +506,7 @@ writer_of(Oid type)
 
 	if (writers == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(Writer),.hcxt = CacheMemoryContext};
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(Writer), .hcxt = CacheMemoryContext};
 
 		writers = hash_create("sc JSON writers", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}

@@ -15,10 +15,12 @@ typedef enum ItemOutcome
 	OUTCOME_WRONG = -1,
 	OUTCOME_BLANK = 0,
 	OUTCOME_RIGHT = 1,
-	OUTCOME_PARTIAL = 2,		/* earns points, counts neither as right nor as wrong */
+	OUTCOME_PARTIAL = 2,		/* earns points, counts neither as right nor
+								 * as wrong */
 	OUTCOME_EXCLUDED = 3,		/* cancelled: neither counted nor marked */
 	OUTCOME_PENDING = 4,		/* waits for a teacher's mark */
-	OUTCOME_CREDIT = 5			/* cancelled in favour of everybody: counts as right */
+	OUTCOME_CREDIT = 5			/* cancelled in favour of everybody: counts as
+								 * right */
 } ItemOutcome;
 
 /* "k wrong answers cancel a right one", k = num/den in lowest terms; num = 0: no penalty. */
