@@ -788,8 +788,8 @@ find_key(const JwtKey *keys, int n, const char *kid)
 
 JwtStatus
 sc_jwt_check(const char *token, size_t len, const JwtKey *keys, int n,
-			  const char *issuer, const char *audience,
-			  int64_t now, int leeway, JwtClaims *out)
+			 const char *issuer, const char *audience,
+			 int64_t now, int leeway, JwtClaims *out)
 {
 	char		json[SC_B64URL_DECODED(SC_JWT_MAX)];
 	JwtParts	parts;

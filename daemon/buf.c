@@ -14,20 +14,14 @@
 void
 buf_init(Buf *b, size_t max)
 {
-	*b = (Buf)
-	{
-		.max = max
-	};
+	*b = (Buf) {.max = max};
 }
 
 void
 buf_free(Buf *b)
 {
 	free(b->data);
-	*b = (Buf)
-	{
-		.max = b->max
-	};
+	*b = (Buf) {.max = b->max};
 }
 
 void

@@ -105,7 +105,7 @@ static char *
 read_file(const char *path)
 {
 	FILE	   *f = fopen(path, "re");
-	char text[	SECRET_MAX];
+	char		text[SECRET_MAX];
 	size_t		len;
 
 	if (f == NULL)
@@ -114,7 +114,7 @@ read_file(const char *path)
 	fclose(f);
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
-	text[		len] = '\0';
+	text[len] = '\0';
 
 	return mem_strdup(text);
 }
@@ -140,7 +140,7 @@ lookup(const Setting *s, char **value, FILE *faults)
 			return *value != NULL;
 		}
 	}
-	*value = mem_strdup(text !=NULL && text[0] != '\0' ? text : s->fallback);
+	*value = mem_strdup(text != NULL && text[0] != '\0' ? text : s->fallback);
 	return true;
 }
 

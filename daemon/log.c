@@ -160,7 +160,7 @@ log_raw(const char *lines, size_t len)
 void
 log_event(LogLevel level, const char *fmt,...)
 {
-	char text[	1024];
+	char		text[1024];
 	va_list		args;
 	int			len;
 	Buf			line;

@@ -161,10 +161,7 @@ loop_random(Loop *loop, uint32_t n)
 void
 loop_fd_init(LoopFd *w, void (*fn) (LoopFd *, uint32_t), void *data)
 {
-	*w = (LoopFd)
-	{
-		.fd = -1, .fn = fn, .data = data
-	};
+	*w = (LoopFd) {.fd = -1, .fn = fn, .data = data};
 }
 
 int
@@ -248,10 +245,7 @@ heap_down(Loop *loop, uint32_t pos, LoopTimer *t)
 void
 loop_timer_init(LoopTimer *t, void (*fn) (LoopTimer *), void *data)
 {
-	*t = (LoopTimer)
-	{
-		.fn = fn, .data = data
-	};
+	*t = (LoopTimer) {.fn = fn, .data = data};
 }
 
 void

@@ -301,14 +301,14 @@ metrics_render(Metrics *const *sets, int n, Buf *out)
 static double
 proc_stat(int nth)
 {
-	char text[	1024];
+	char		text[1024];
 	FILE	   *f = fopen("/proc/self/stat", "re");
 	size_t		len = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
 	char	   *p;
 
 	if (f != NULL)
 		fclose(f);
-	text[		len] = '\0';
+	text[len] = '\0';
 
 	p = strrchr(text, ')');
 	for (; p != NULL && nth > 0; nth--)

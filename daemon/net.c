@@ -35,7 +35,7 @@ net_address(const char *text, struct in6_addr *out)
 static bool
 parse_one(const char *item, size_t len, Net *out)
 {
-	char text[	INET6_ADDRSTRLEN + 8];
+	char		text[INET6_ADDRSTRLEN + 8];
 	char	   *slash;
 	char	   *end;
 	int			width;
@@ -44,7 +44,7 @@ parse_one(const char *item, size_t len, Net *out)
 	if (len == 0 || len >= sizeof(text))
 		return false;
 	memcpy(text, item, len);
-	text[		len] = '\0';
+	text[len] = '\0';
 
 	slash = strchr(text, '/');
 	if (slash != NULL)
@@ -70,7 +70,7 @@ nets_parse(const char *text, Nets *out)
 	out->n = 0;
 	if (text == NULL)
 		return true;
-	while (*text !='\0')
+	while (*text != '\0')
 	{
 		size_t		len = strcspn(text, ", \t");
 		Net			net;
@@ -85,7 +85,7 @@ nets_parse(const char *text, Nets *out)
 			out->nets = mem_realloc(out->nets, sizeof(Net) * (size_t) (out->n + 1));
 			out->nets[out->n++] = net;
 		}
-		text	  +=len + (text[len] != '\0');
+		text += len + (text[len] != '\0');
 	}
 	return true;
 }

@@ -133,11 +133,7 @@ pg_rows_is_null(const PgRows *rows, int row, int col)
 Str
 pg_rows_get(const PgRows *rows, int row, int col)
 {
-	return (Str)
-	{
-		PQgetvalue(rows->result, row, col),
-			(size_t) PQgetlength(rows->result, row, col)
-	};
+	return (Str) {PQgetvalue(rows->result, row, col), (size_t) PQgetlength(rows->result, row, col)};
 }
 
 /* ---- coming and going ---- */

@@ -595,14 +595,8 @@ pgpool_new(Loop *loop, const PgPoolOptions *options)
 
 	pool->loop = loop;
 	pool->options = *options;
-	pool->collect = (LoopChore)
-	{
-		.order = LOOP_COLLECT, .fn = collect, .data = pool
-	};
-	pool->flush = (LoopChore)
-	{
-		.order = LOOP_FLUSH, .fn = flush, .data = pool
-	};
+	pool->collect = (LoopChore) {.order = LOOP_COLLECT, .fn = collect, .data = pool};
+	pool->flush = (LoopChore) {.order = LOOP_FLUSH, .fn = flush, .data = pool};
 	pool->kick.fn = on_kick;
 	pool->kick.data = pool;
 	joblist_init(&pool->ended);

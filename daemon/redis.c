@@ -50,7 +50,8 @@ typedef enum LinkState
 	LINK_DOWN,					/* the timer will try again */
 	LINK_RESOLVING,				/* the host name is being looked up */
 	LINK_CONNECTING,			/* connect() has not ended */
-	LINK_GREETING,				/* password, run id and scripts are on their way */
+	LINK_GREETING,				/* password, run id and scripts are on their
+								 * way */
 	LINK_UP,
 	LINK_SUSPECT				/* an answer is overdue */
 } LinkState;
@@ -291,10 +292,7 @@ gather(Redis *r)
 			char		db[8];
 
 			snprintf(db, sizeof(db), "%d", lane->db);
-			put_command(&r->out, 2, (Str[])
-						{
-							STR("SELECT"), {db, strlen(db)}
-						});
+			put_command(&r->out, 2, (Str[]) {STR("SELECT"), {db, strlen(db)}});
 			push_slot(r, &r->select);
 			r->db = lane->db;
 		}
@@ -572,27 +570,15 @@ greet(Redis *r)
 	r->greeting = 0;
 	r->db = 0;
 	if (url->user[0] != '\0')
-		own_command(r, &r->auth, 3, (Str[])
-					{
-						STR("AUTH"), {url->user, strlen(url->user)}, {url->password, strlen(url->password)}
-					});
+		own_command(r, &r->auth, 3, (Str[]) {STR("AUTH"), {url->user, strlen(url->user)}, {url->password, strlen(url->password)}});
 	else if (url->password[0] != '\0')
-		own_command(r, &r->auth, 2, (Str[])
-					{
-						STR("AUTH"), {url->password, strlen(url->password)}
-					});
-	own_command(r, &r->info, 2, (Str[])
-				{
-					STR("INFO"), STR("server")
-				});
+		own_command(r, &r->auth, 2, (Str[]) {STR("AUTH"), {url->password, strlen(url->password)}});
+	own_command(r, &r->info, 2, (Str[]) {STR("INFO"), STR("server")});
 	for (int i = 0; i < r->n_scripts; i++)
 	{
 		const char *lua = r->options.scripts[i];
 
-		own_command(r, &r->loads[i], 3, (Str[])
-					{
-						STR("SCRIPT"), STR("LOAD"), {lua, strlen(lua)}
-					});
+		own_command(r, &r->loads[i], 3, (Str[]) {STR("SCRIPT"), STR("LOAD"), {lua, strlen(lua)}});
 	}
 	write_out(r);
 }
@@ -679,7 +665,7 @@ static void
 start_connecting(Redis *r)
 {
 	RedisUrl   *url = &r->options.url;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
 	struct addrinfo *a;
 
 	if (url->path[0] != '\0')
@@ -789,18 +775,12 @@ redis_new(Loop *loop, const RedisOptions *options)
 		   && options->scripts[r->n_scripts] != NULL)
 		r->n_scripts++;
 	buf_init(&r->out, OUT_MAX);
-	r->auth = r->info = r->select = (RedisCmd)
-	{
-		.done = greeted,.data = r
-	};
+	r->auth = r->info = r->select = (RedisCmd) {.done = greeted, .data = r};
 	for (int i = 0; i < MAX_SCRIPTS; i++)
 		r->loads[i] = r->auth;
 	loop_fd_init(&r->fd, on_ready, r);
 	loop_timer_init(&r->timer, on_timer, r);
-	r->chore = (LoopChore)
-	{
-		.order = LOOP_FLUSH,.fn = flush,.data = r
-	};
+	r->chore = (LoopChore) {.order = LOOP_FLUSH, .fn = flush, .data = r};
 	loop_chore_add(loop, &r->chore);
 	r->state = LINK_DOWN;
 	loop_timer_set(loop, &r->timer, 0);

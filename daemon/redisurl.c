@@ -55,15 +55,15 @@ redis_url_parse(const char *text, RedisUrl *url)
 	if (strncmp(text, "redis://", 8) == 0)
 	{
 		is_socket = false;
-		text	  +=8;
+		text += 8;
 	}
 	else if (strncmp(text, "unix:", 5) == 0)
 	{
 		is_socket = true;
-		text	  +=5;
+		text += 5;
 
 		if (strncmp(text, "//", 2) == 0)
-			text	  +=2;
+			text += 2;
 	}
 	else
 		return "must start with redis:// or unix:";
@@ -86,7 +86,7 @@ redis_url_parse(const char *text, RedisUrl *url)
 		return NULL;
 	}
 
-	end = text +strcspn(text, "/");
+	end = text + strcspn(text, "/");
 
 	if (*end == '/' && end[1] != '\0' && !parse_db(end + 1, strlen(end + 1), &url->db))
 		return "db must be a number";
@@ -94,7 +94,7 @@ redis_url_parse(const char *text, RedisUrl *url)
 	{
 		const char *close = memchr(text, ']', end - text);
 
-		if (close == NULL || !take(url->host, sizeof(url->host), text +1, close - text -1))
+		if (close == NULL || !take(url->host, sizeof(url->host), text + 1, close - text - 1))
 			return "address in brackets is not closed or too long";
 		text = close + 1;
 	}
@@ -104,17 +104,17 @@ redis_url_parse(const char *text, RedisUrl *url)
 
 		if (!take(url->host, sizeof(url->host), text, len))
 			return "host too long";
-		text	  +=len;
+		text += len;
 	}
 	if (url->host[0] == '\0')
 		return "host is missing";
 	if (*text == ':')
 	{
-		if (!take(url->port, sizeof(url->port), text +1, end - text -1)
+		if (!take(url->port, sizeof(url->port), text + 1, end - text - 1)
 			|| url->port[0] == '\0' || url->port[strspn(url->port, "0123456789")] != '\0')
 			return "port must be a number";
 	}
-	else if (text !=end)
+	else if (text != end)
 		return "port must follow the host";
 	return NULL;
 }

@@ -62,11 +62,7 @@ resolve_start(Loop *loop, const char *host, const char *port,
 {
 	Resolve    *r = mem_alloc(sizeof(Resolve));
 
-	*r = (Resolve)
-	{
-		.task.fn = on_found,.task.data = r, .loop = loop, .host = host,
-			.port = port, .done = done, .data = data
-	};
+	*r = (Resolve) {.task.fn = on_found,.task.data = r, .loop = loop, .host = host, .port = port, .done = done, .data = data};
 	if (pthread_create(&r->thread, NULL, look_up, r) != 0)
 	{
 		free(r);

@@ -290,12 +290,7 @@ save(const Attempt *a, const AnswerInput *in, QuestionType type, Jsonb *options,
 	if (answer != NULL && renamed)
 		answer = sc_order_answer(type, options, seed, answer, false);
 
-	row = (SaveRow)
-	{
-		.attempt_id = a->id, .question_id = in->question_id, .seq = in->seq, .answer = answer,
-			.saved_at = at, .has_elapsed = in->has_elapsed, .elapsed_ms = in->elapsed_ms,
-			.late_ms = late_by(a, at)
-	};
+	row = (SaveRow) {.attempt_id = a->id, .question_id = in->question_id, .seq = in->seq, .answer = answer, .saved_at = at, .has_elapsed = in->has_elapsed, .elapsed_ms = in->elapsed_ms, .late_ms = late_by(a, at)};
 	result.late_ms = row.late_ms;
 	if (open && store(&row, &stored))
 	{

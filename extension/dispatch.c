@@ -64,7 +64,7 @@ static Call *in_hand = NULL;
 void
 dispatch_fail(Call *call, int status, const char *code, const char *params)
 {
-	call->problem = (ScProblem) {.status = status,.code = code,.params = params,.fields = call->field_errors};
+	call->problem = (ScProblem) {.status = status, .code = code, .params = params, .fields = call->field_errors};
 	call->headers = NIL;
 	call->undo = true;
 }
@@ -73,7 +73,7 @@ dispatch_fail(Call *call, int status, const char *code, const char *params)
 const char *
 dispatch_ctx(Call *call, const char *name)
 {
-	JsonbValue	key = {.type = jbvString,.val.string = {.len = strlen(name),.val = unconstify(char *, name)}};
+	JsonbValue	key = {.type = jbvString,.val.string = {.len = strlen(name), .val = unconstify(char *, name)}};
 	JsonbValue *value;
 
 	if (call->in->ctx == NULL || !JB_ROOT_IS_OBJECT(call->in->ctx))
@@ -136,7 +136,7 @@ work(Call *call)
 static void
 check_deferred_constraints(void)
 {
-	ConstraintsSetStmt set = {.type = T_ConstraintsSetStmt,.constraints = NIL,.deferred = false};
+	ConstraintsSetStmt set = {.type = T_ConstraintsSetStmt, .constraints = NIL, .deferred = false};
 
 	AfterTriggerSetState(&set);
 	set.deferred = true;
@@ -155,7 +155,8 @@ work_in_place(Call *call, int route_id)
 		return;
 	}
 	if (call->route->read_only)
-		XactReadOnly = true;	/* until the subtransaction ends; a standby is so anyway */
+		XactReadOnly = true;	/* until the subtransaction ends; a standby is
+								 * so anyway */
 	fresh_snapshot = !call->route->read_only && !RecoveryInProgress();
 	if (fresh_snapshot)
 	{
@@ -187,7 +188,7 @@ handle_error(Call *call, int route_id, ErrorData *edata)
 
 	/* a read that ran out of time must not take its neighbours with it */
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && call->route != NULL && call->route->read_only)
-		call->problem = (ScProblem) {.status = 504,.code = "timeout"};
+		call->problem = (ScProblem) {.status = 504, .code = "timeout"};
 	else
 		call->problem = sc_classify(edata);
 	if (call->problem.status == 0)
@@ -491,7 +492,7 @@ path_of_json(Input *in, const char *json)
 	in->npath = doc.count;
 	in->path = palloc(Max(doc.count, 1) * sizeof(char *));
 	for (int i = 0; i < doc.count; i++)
-		in->path[i] = doc.items[i].text != NULL ? doc.items[i].text : "";
+		in->path[i] = doc.items[i].text !=NULL ? doc.items[i].text : "";
 }
 
 /* What the route's lock key is in a request; 0 where it cannot be told. */
@@ -510,7 +511,7 @@ lock_value(const Route *route, const Input *in)
 			return strtoll(in->path[param->path_index], NULL, 10);
 		if (param->source == FROM_BODY && in->body != NULL && sc_json_parse(&doc, in->body, in->body_len))
 			for (int j = 0; j < doc.count; j++)
-				if (doc.items[j].name != NULL && doc.items[j].text != NULL &&
+				if (doc.items[j].name != NULL && doc.items[j].text !=NULL &&
 					strcmp(doc.items[j].name, param->name) == 0)
 					return strtoll(doc.items[j].text, NULL, 10);
 	}

@@ -274,12 +274,7 @@ run_reply(Call *call, Datum value)
 		sc_json_jsonb(&out, DatumGetJsonbP(values[2]));
 	if (!nulls[1])
 	{
-		call->problem = (ScProblem)
-		{
-			.status = nulls[0] ? 500 : DatumGetInt32(values[0]),
-				.code = TextDatumGetCString(values[1]),
-				.params = nulls[2] ? NULL : out.data,
-		};
+		call->problem = (ScProblem) {.status = nulls[0] ? 500 : DatumGetInt32(values[0]), .code = TextDatumGetCString(values[1]), .params = nulls[2] ? NULL : out.data,};
 		return;
 	}
 	answer(call, nulls[2] ? 204 : 200, nulls[2] ? NULL : &out);
@@ -320,12 +315,7 @@ run_single(Call *call)
 	value = FunctionCallInvoke(fcinfo);
 	if (call->said_code != NULL)
 	{
-		call->problem = (ScProblem)
-		{
-			.status = call->said_status,
-				.code = call->said_code,
-				.params = call->said_params,
-		};
+		call->problem = (ScProblem) {.status = call->said_status, .code = call->said_code, .params = call->said_params,};
 		return;
 	}
 	if (!fcinfo->isnull && call->route->result == RESULT_ROW && is_empty(value))

@@ -195,37 +195,22 @@ sc_classify(const ErrorData *edata)
 		case ERRCODE_T_R_SERIALIZATION_FAILURE:
 		case ERRCODE_T_R_DEADLOCK_DETECTED:
 		case ERRCODE_LOCK_NOT_AVAILABLE:
-			return (ScProblem)
-			{
-				.status = 503, .code = "retry"
-			};
+			return (ScProblem) {.status = 503, .code = "retry"};
 		case ERRCODE_DIVISION_BY_ZERO:
 			/* class 22, yet never the caller's doing */
-			return (ScProblem)
-			{
-				.status = 500, .code = "internal_error"
-			};
+			return (ScProblem) {.status = 500, .code = "internal_error"};
 	}
 	if (category == ERRCODE_DATA_EXCEPTION)
-		return (ScProblem)
-	{
-		.status = 422, .code = "invalid_value"
-	};
+		return (ScProblem) {.status = 422, .code = "invalid_value"};
 	switch (category)
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_OPERATOR_INTERVENTION:
 		case ERRCODE_SYSTEM_ERROR:
 		case ERRCODE_INTERNAL_ERROR:
-			return (ScProblem)
-			{
-				.status = 0
-			};
+			return (ScProblem) {.status = 0};
 	}
-	return (ScProblem)
-	{
-		.status = 500, .code = "internal_error"
-	};
+	return (ScProblem) {.status = 500, .code = "internal_error"};
 }
 
 /*

@@ -58,7 +58,7 @@ typedef struct Answer
 	char		mark;			/* '=' or '~' */
 	bool		weighted;
 	double		weight;			/* fraction */
-	Span		text;
+	Span text;
 	Span		feedback;		/* empty: none */
 	bool		has_feedback;
 } Answer;
@@ -305,7 +305,7 @@ put_member(StringInfo out, const char *name, const char *value)
 static void
 put_feedback(const Source *s, StringInfo out, const Answer *a, const char *name)
 {
-	Span		text = a->feedback;
+	Span text = a->feedback;
 
 	if (!a->has_feedback || is_empty(text))
 		return;
@@ -547,7 +547,7 @@ read_matching(Reader *rd, Span body)
 	initStringInfo(&pairs);
 	for (int i = 0; i < rd->n_answers; i++)
 	{
-		Span		text = rd->answers[i].text;
+		Span text = rd->answers[i].text;
 		int			arrow = find(s, text, "->");
 		Span		l;
 		Span		r;
@@ -609,6 +609,7 @@ read_true_false(Reader *rd, Span body)
 
 	take_feedback(s, &word);
 	text = span_text(s, trim(s, word.text));
+
 	if (pg_strcasecmp(text, "t") == 0 || pg_strcasecmp(text, "true") == 0)
 		value = true;
 	else if (pg_strcasecmp(text, "f") == 0 || pg_strcasecmp(text, "false") == 0)
@@ -620,7 +621,10 @@ read_true_false(Reader *rd, Span body)
 	appendStringInfo(&key, "{\"correct\":%s", value ? "true" : "false");
 	if (word.has_feedback)
 	{
-		/* The first feedback is for the wrong answer, the second for the right one. */
+		/*
+		 * The first feedback is for the wrong answer, the second for the
+		 * right one.
+		 */
 		wrong.text = word.feedback;
 		take_feedback(s, &wrong);
 		word.feedback = wrong.text;
@@ -642,7 +646,7 @@ read_answers(Reader *rd, Span body)
 
 	if (general >= 0)
 	{
-		Span		text = trim(s, (Span) {general + 4, body.to});
+		Span text = trim(s, (Span) {general + 4, body.to});
 
 		(void) take_format(s, &text);
 		if (!is_empty(text))
@@ -679,7 +683,8 @@ unescape(Source *s, const char *text, int len, int line)
 
 		if (c == '\\' && i + 1 < len && strchr("~=#{}:n\\", text[i + 1]) != NULL)
 		{
-			c = text[++i] == 'n' ? '\n' : text[i];
+			c = text[ ++i] == 'n' ? '\n' : text[i];
+
 			literal = true;
 		}
 		s->c[s->n] = c;
@@ -710,7 +715,8 @@ take_name(Reader *rd, Span *text)
 	rd->q->name = span_text(s, trim(s, (Span) {text->from + 2, end}));
 	if (rd->q->name[0] == '\0')
 		rd->q->name = NULL;
-	text->from = end + 2;
+	text	  ->from = end + 2;
+
 	*text = trim(s, *text);
 }
 

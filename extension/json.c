@@ -155,10 +155,7 @@ start_item(Reader *reader, const char *name)
 {
 	JsonTokenType token = reader->lex->token_type;
 
-	reader->current = (ScJsonValue)
-	{
-		.name = name, .raw = reader->lex->token_start
-	};
+	reader->current = (ScJsonValue) {.name = name, .raw = reader->lex->token_start};
 	if (token == JSON_TOKEN_OBJECT_START)
 		reader->current.kind = SC_JSON_OBJECT;
 	else if (token == JSON_TOKEN_ARRAY_START)

@@ -461,10 +461,7 @@ option_sums(const Fold *f, FoldCell *const *cells, int n)
 		{
 			if (count == MAX_OPTIONS)
 				continue;
-			sums[count++] = (OptionSum)
-			{
-				.option = cells[i]->choice
-			};
+			sums[count++] = (OptionSum) {.option = cells[i]->choice};
 		}
 		sums[o].n++;
 		sums[o].total += f->total[cells[i]->result];
@@ -636,10 +633,7 @@ sc_option_sums_add(PG_FUNCTION_ARGS)
 			if (o == MAX_OPTIONS)
 				continue;
 			if (o == count)
-				sums[count++] = (OptionSum)
-			{
-				.option = option
-			};
+				sums[count++] = (OptionSum) {.option = option};
 			sums[o].n += DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(v[0].val.numeric)));
 			sums[o].total += DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(v[1].val.numeric)));
 		}

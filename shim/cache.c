@@ -54,7 +54,8 @@ typedef struct Flight
 	char	   *key;
 	size_t		len;
 	uint64_t	hash;
-	const void *leader;			/* an Entry, then a Fill: compared, not followed */
+	const void *leader;			/* an Entry, then a Fill: compared, not
+								 * followed */
 	int64_t		started_ms;
 	Entry	   *waiters;
 	int			n_waiters;
@@ -241,10 +242,7 @@ put_template(Buf *b, const Request *r, Str template)
 		close = memchr(p, '}', (size_t) (end - p));
 		if (close == NULL)
 			return false;
-		name = (Str)
-		{
-			p + 1, (size_t) (close - p) - 1
-		};
+		name = (Str) {p + 1, (size_t) (close - p) - 1};
 		p = close + 1;
 		if (str_is(name, STR("actor")))
 		{
@@ -367,10 +365,7 @@ cache_prepare(Gate *g, Request *r)
 	memset(e, 0, sizeof(*e));
 	e->gate = g;
 	e->request = r;
-	key = (Str)
-	{
-		b->data, b->len
-	};
+	key = (Str) {b->data, b->len};
 	e->names[0] = keep_name(e, "", key);
 	e->names[1] = keep_name(e, GENERATION_PREFIX, key);
 	e->names[2] = STR(GENERATION_PREFIX "*");
@@ -499,10 +494,7 @@ cache_serve(Gate *g, Request *r)
 
 	if (!e->found || e->epoch != epoch_trusted(g->epoch, g->server_id) || e->epoch == 0)
 	{
-		r->answer = (Answer)
-		{
-			0
-		};
+		r->answer = (Answer) {0};
 		return false;
 	}
 	r->verdict = GATE_HIT;
@@ -666,16 +658,10 @@ ask_lease(Entry *e)
 	argv[n++] = e->names[1 + e->n_words];
 	for (int i = 0; i < e->n_words; i++)
 		argv[n++] = e->names[1 + i];
-	argv[n++] = (Str)
-	{
-		e->token, 16
-	};
+	argv[n++] = (Str) {e->token, 16};
 	argv[n++] = STR(LEASE_MS);
 	argv[n++] = STR(GENERATION_MS);
-	argv[n++] = (Str)
-	{
-		word, 16
-	};
+	argv[n++] = (Str) {word, 16};
 	e->cmd.done = on_lease;
 	e->cmd.data = e;
 	if (e->epoch == 0
@@ -811,24 +797,12 @@ cache_fill(Request *r)
 	argv[n++] = e->names[1 + e->n_words];
 	for (int i = 0; i < e->n_words; i++)
 		argv[n++] = e->names[1 + i];
-	argv[n++] = (Str)
-	{
-		e->token, 16
-	};
-	argv[n++] = (Str)
-	{
-		g->scratch.data, g->scratch.len
-	};
-	argv[n++] = (Str)
-	{
-		ttl, strlen(ttl)
-	};
+	argv[n++] = (Str) {e->token, 16};
+	argv[n++] = (Str) {g->scratch.data, g->scratch.len};
+	argv[n++] = (Str) {ttl, strlen(ttl)};
 	argv[n++] = STR(GENERATION_MS);
 	for (int i = 0; i < e->n_words; i++)
-		argv[n++] = (Str)
-	{
-		e->words[i], strlen(e->words[i])
-	};
+		argv[n++] = (Str) {e->words[i], strlen(e->words[i])};
 
 	fill = mem_alloc(sizeof(Fill) + e->names[0].len + 1);
 	fill->gate = g;

@@ -156,10 +156,7 @@ send_keys(Delivery *d, RedisCmd *cmd)
 	cache_random(g, word);
 	argv[n] = STR(GENERATION_PREFIX);
 	argv[n + 1] = STR(LEASE_PREFIX);
-	argv[n + 2] = (Str)
-	{
-		word, 16
-	};
+	argv[n + 2] = (Str) {word, 16};
 	argv[n + 3] = STR(GENERATION_MS);
 	return redis_eval(g->cache, g->cache_db, cmd, SCRIPT_INVALIDATE, n, n + 4, argv);
 }
@@ -176,15 +173,9 @@ send_session(Delivery *d, RedisCmd *cmd)
 
 	if (t->kind == ENTRY_ACTIVE)
 		return redis_eval(g->session, g->session_db, cmd, SCRIPT_SESSION, 1, 4,
-						  (Str[])
-						  {
-							  t->key, t->value, mark, ttl
-						  });
+						  (Str[]) {t->key, t->value, mark, ttl});
 	return redis_send(g->session, g->session_db, cmd, 5,
-					  (Str[])
-					  {
-						  STR("SET"), t->key, t->value, STR("PX"), ttl
-					  });
+					  (Str[]) {STR("SET"), t->key, t->value, STR("PX"), ttl});
 }
 
 static void
@@ -221,13 +212,7 @@ read_entry(char *s, size_t len, Touched *t)
 	s += 2;
 	if (s[-2] == '0')
 	{
-		*t = (Touched)
-		{
-			.kind = ENTRY_CACHE,.key =
-			{
-				s, (size_t) (end - s)
-			}
-		};
+		*t = (Touched) {.kind = ENTRY_CACHE, .key = {s, (size_t) (end - s)}};
 		return true;
 	}
 	equals = memchr(s, '=', (size_t) (end - s));
@@ -237,18 +222,7 @@ read_entry(char *s, size_t len, Touched *t)
 	ttl = strtoll(at + 1, NULL, 10);
 	if (ttl > MAX_TTL_S)
 		ttl = MAX_TTL_S;
-	*t = (Touched)
-	{
-		.kind = ENTRY_SESSION,.key =
-		{
-			s, (size_t) (equals - s)
-		},
-		.value =
-		{
-			equals + 1, (size_t) (at - equals) - 1
-		},
-		.ttl_ms = ttl * 1000
-	};
+	*t = (Touched) {.kind = ENTRY_SESSION, .key = {s, (size_t) (equals - s)}, .value = {equals + 1, (size_t) (at - equals) - 1}, .ttl_ms = ttl * 1000};
 	if (t->key.len > 20 && memcmp(s, "session:user:", 13) == 0
 		&& memcmp(equals - 7, ":active", 7) == 0)
 		t->kind = ENTRY_ACTIVE;

@@ -237,12 +237,7 @@ epoch_stats(Epoch *e, EpochStats *out)
 	Shared	   *s = &e->shared;
 
 	pthread_mutex_lock(&e->lock);
-	*out = (EpochStats)
-	{
-		.epoch = s->epoch, .renewals = s->renewals, .declared = s->declared,
-			.trusted = s->open && s->listening && clock_ms() < s->fresh_until,
-			.lost = s->settled_until > clock_ms()
-	};
+	*out = (EpochStats) {.epoch = s->epoch, .renewals = s->renewals, .declared = s->declared, .trusted = s->open && s->listening && clock_ms() < s->fresh_until, .lost = s->settled_until > clock_ms()};
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -360,11 +355,7 @@ poll_state(Epoch *e)
 	}
 	e->polling = true;
 	e->poll_ms = clock_ms();
-	e->poll = (PgJob)
-	{
-		.sql = "SELECT epoch, server, serving, losses, overdue FROM sc_api.cache_state()",
-			.done = on_polled, .data = e
-	};
+	e->poll = (PgJob) {.sql = "SELECT epoch, server, serving, losses, overdue FROM sc_api.cache_state()", .done = on_polled, .data = e};
 	ask_database(e, &e->poll);
 }
 
@@ -442,14 +433,7 @@ change(Epoch *e, const char *sql, void (*done) (PgJob *), const char *one, const
 		return;
 	e->changing = true;
 	e->change_ms = clock_ms();
-	e->change = (PgJob)
-	{
-		.sql = sql, .nparams = two ? 2 : 1,.params =
-		{
-			one, two
-		},
-			.done = done, .data = e
-	};
+	e->change = (PgJob) {.sql = sql, .nparams = two ? 2 : 1, .params = {one, two}, .done = done, .data = e};
 	ask_database(e, &e->change);
 }
 
@@ -502,11 +486,7 @@ find(Epoch *e, const char *server_id)
 	settle(e, 0);
 	snprintf(e->finding, sizeof(e->finding), "%s", server_id);
 	e->changing = true;
-	e->change = (PgJob)
-	{
-		.sql = "SELECT r FROM sc_api.revocations() AS r",
-			.done = on_revocations, .data = e
-	};
+	e->change = (PgJob) {.sql = "SELECT r FROM sc_api.revocations() AS r", .done = on_revocations, .data = e};
 	ask_database(e, &e->change);
 }
 

@@ -49,14 +49,7 @@ events_flush(Events *e)
 	e->sent = full;
 	e->n = 0;
 	e->busy = true;
-	e->job = (PgJob)
-	{
-		.sql = LOG_SQL, .nparams = 1,.params =
-		{
-			e->sent.data
-		},
-			.lane = PG_LANE_WRITE, .done = on_written, .data = e
-	};
+	e->job = (PgJob) {.sql = LOG_SQL, .nparams = 1, .params = {e->sent.data}, .lane = PG_LANE_WRITE, .done = on_written, .data = e};
 	pgpool_submit(e->server->pg, &e->job);
 }
 
@@ -92,10 +85,7 @@ events_add(Events *e, Str json)
 {
 	/* Arrays are unwrapped: all ends up in one. */
 	if (json.len >= 2 && json.data[0] == '[')
-		json = (Str)
-	{
-		json.data + 1, json.len - 2
-	};
+		json = (Str) {json.data + 1, json.len - 2};
 	if (json.len == 0)
 		return;
 	if (e->waiting.len + json.len + 1 > EVENTS_MAX)

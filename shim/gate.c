@@ -77,13 +77,7 @@ ask_bucket(Gate *g, RedisCmd *cmd, const Bucket *b, const char *key, int len, bo
 	char		size[24];
 
 	return g->limit != NULL
-		&& redis_eval(g->limit, g->limit_db, cmd, SCRIPT_BUCKET, 1, 4, (Str[])
-					  {
-						  {key, (size_t) len},
-						  {step, (size_t) snprintf(step, sizeof(step), "%lld", (long long) b->step_us)},
-						  {size, (size_t) snprintf(size, sizeof(size), "%lld", (long long) b->size)},
-						  take ? STR("1") : STR("0")
-					  });
+		&& redis_eval(g->limit, g->limit_db, cmd, SCRIPT_BUCKET, 1, 4, (Str[]) {{key, (size_t) len}, {step, (size_t) snprintf(step, sizeof(step), "%lld", (long long) b->step_us)}, {size, (size_t) snprintf(size, sizeof(size), "%lld", (long long) b->size)}, take ? STR("1") : STR("0")});
 }
 
 static int64_t
@@ -269,12 +263,10 @@ static void
 ask_session(Gate *g, Ask *ask)
 {
 	Request    *r = ask->request;
+
 	ask->session_cmd.done = on_session;
 	ask->session_cmd.data = ask;
-	if (redis_send(g->session, g->session_db, &ask->session_cmd, 3, (Str[])
-				   {
-					   STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->jti, "")
-				   }))
+	if (redis_send(g->session, g->session_db, &ask->session_cmd, 3, (Str[]) {STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->jti, "")}))
 		ask->pending++;
 }
 
@@ -357,13 +349,7 @@ gate_vouch(Request *r)
 		return;
 	cmd = mem_alloc(sizeof(RedisCmd));
 	cmd->done = free_cmd;
-	if (!redis_eval(g->session, g->session_db, cmd, SCRIPT_VOUCH, 1, 4, (Str[])
-					{
-						user_entry(r),
-						{moment, (size_t) snprintf(moment, sizeof(moment), "%lld", (long long) r->iat_ms - 1)},
-						{epoch, (size_t) snprintf(epoch, sizeof(epoch), "%lld", (long long) r->epoch)},
-						{ttl, (size_t) snprintf(ttl, sizeof(ttl), "%lld", (long long) ms)}
-					}))
+	if (!redis_eval(g->session, g->session_db, cmd, SCRIPT_VOUCH, 1, 4, (Str[]) {user_entry(r), {moment, (size_t) snprintf(moment, sizeof(moment), "%lld", (long long) r->iat_ms - 1)}, {epoch, (size_t) snprintf(epoch, sizeof(epoch), "%lld", (long long) r->epoch)}, {ttl, (size_t) snprintf(ttl, sizeof(ttl), "%lld", (long long) ms)}}))
 		free(cmd);
 }
 
@@ -417,12 +403,7 @@ open_link(Gate *g, const char *name, const char *text, RedisUrl *urls, Redis **l
 		}
 	}
 	urls[g->n_links] = url;
-	*link = g->links[g->n_links++] = redis_new(g->server->loop, &(RedisOptions)
-											   {
-												   .url = url,.timeout_ms = (int) c->redis_timeout_ms,
-												   .in_flight = (int) c->redis_in_flight,.scripts = redis_scripts,
-												   .on_change = on_change,.data = g
-											   });
+	*link = g->links[g->n_links++] = redis_new(g->server->loop, &(RedisOptions) {.url = url, .timeout_ms = (int) c->redis_timeout_ms, .in_flight = (int) c->redis_in_flight, .scripts = redis_scripts, .on_change = on_change, .data = g});
 	return true;
 }
 

@@ -81,10 +81,7 @@ on_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len,
 		if (h->r->headers[i].data != NULL)
 			h->twice[i] = true;
 		else
-			h->r->headers[i] = (Str)
-		{
-			value ? value : "", value_len
-		};
+			h->r->headers[i] = (Str) {value ? value : "", value_len};
 		break;
 	}
 	return MHD_YES;
@@ -247,7 +244,7 @@ forwarded_address(Request *r)
 	{
 		size_t		start = end;
 		size_t		stop = end;
-		char text[	INET6_ADDRSTRLEN];
+		char		text[INET6_ADDRSTRLEN];
 		struct in6_addr address;
 
 		while (start > 0 && s.data[start - 1] != ',')
@@ -260,7 +257,7 @@ forwarded_address(Request *r)
 		if (stop - start >= sizeof(text))
 			return;
 		memcpy(text, s.data + start, stop - start);
-		text[		stop - start] = '\0';
+		text[stop - start] = '\0';
 
 		if (!net_address(text, &address))
 			return;
@@ -271,7 +268,7 @@ forwarded_address(Request *r)
 static void
 find_address(Request *r)
 {
-	char text[	INET6_ADDRSTRLEN] = "";
+	char		text[INET6_ADDRSTRLEN] = "";
 
 	peer_address(r);
 	if (r->headers[HEADER_FORWARDED_FOR].data != NULL)
@@ -325,15 +322,11 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 			c = (char) value;
 			i += 2;
 		}
-		text[		len++] = c;
+		text[len++] = c;
 	}
-	text[		len] = '\0';
+	text[len] = '\0';
 
-	*out = (Str)
-	{
-		text	   ,
-					len
-	};
+	*out = (Str) {text, len};
 	return text_is_utf8(text, len);
 }
 
@@ -360,15 +353,9 @@ split_query(Request *r)
 		if (end > p)
 		{
 			equals = memchr(p, '=', (size_t) (end - p));
-			name = (Str)
-			{
-				p, (size_t) ((equals ? equals : end) - p)
-			};
+			name = (Str) {p, (size_t) ((equals ? equals : end) - p)};
 			if (equals != NULL)
-				value = (Str)
-			{
-				equals + 1, (size_t) (end - equals - 1)
-			};
+				value = (Str) {equals + 1, (size_t) (end - equals - 1)};
 			if (r->n_query_params == QUERY_PARAMS_MAX
 				|| !intake_decode(&r->arena, name, true, &q->name)
 				|| !intake_decode(&r->arena, value, true, &q->value))
@@ -397,10 +384,7 @@ split_path(Request *r, Str path, Str *segments)
 
 		if (end == NULL)
 			end = stop;
-		raw = (Str)
-		{
-			p, (size_t) (end - p)
-		};
+		raw = (Str) {p, (size_t) (end - p)};
 		if (n == SEGMENTS_MAX || !intake_decode(&r->arena, raw, false, &segments[n]))
 			return -1;
 
@@ -505,10 +489,7 @@ intake(Request *r)
 	/* Not ours to judge, but it must be text to travel on. */
 	agent = r->headers[HEADER_USER_AGENT];
 	if (agent.len > USER_AGENT_MAX || !text_is_utf8(agent.data ? agent.data : "", agent.len))
-		r->headers[HEADER_USER_AGENT] = (Str)
-	{
-		NULL, 0
-	};
+		r->headers[HEADER_USER_AGENT] = (Str) {NULL, 0};
 	if (r->refused == 0)
 	{
 		split_query(r);

@@ -86,10 +86,7 @@ load_doc(const char *dir, const char *name, Doc *doc)
 	len = fread(data, 1, (size_t) st.st_size, f);
 	fclose(f);
 	snprintf(doc->name, sizeof(doc->name), "%s", name);
-	doc->body = (Str)
-	{
-		data, len
-	};
+	doc->body = (Str) {data, len};
 	reply_etag(doc->body, doc->etag);
 	return true;
 }
@@ -163,10 +160,7 @@ serve_metrics(Request *r)
 
 	buf_init(&out, (size_t) 64 << 20);
 	stats_render(r->server->process, &out);
-	reply_document(r, 200, "text/plain; version=0.0.4; charset=utf-8", (Str)
-				   {
-				   arena_copy(&r->arena, out.data ? out.data : "", out.len), out.len
-				   }, NULL, "no-store");
+	reply_document(r, 200, "text/plain; version=0.0.4; charset=utf-8", (Str) {arena_copy(&r->arena, out.data ? out.data : "", out.len), out.len}, NULL, "no-store");
 	buf_free(&out);
 }
 

@@ -25,10 +25,7 @@ bucket(const char *name, int64_t rate, int64_t per_us, int64_t size)
 {
 	int64_t		step = per_us / rate;
 
-	return (Bucket)
-	{
-		.name = name, .step_us = step > 0 ? step : 1, .size = size
-	};
+	return (Bucket) {.name = name, .step_us = step > 0 ? step : 1, .size = size};
 }
 
 void
@@ -82,10 +79,7 @@ limiter_take(Limiter *l, const Bucket *b, const char *key, size_t len,
 	if (room < 0)
 		return -((-room + 999) / 1000);
 	if (take)
-		*slot = (LocalBucket)
-	{
-		.hash = h, .full_us = full
-	};
+		*slot = (LocalBucket) {.hash = h, .full_us = full};
 	return room / b->step_us;
 }
 
@@ -100,7 +94,7 @@ int
 limiter_ip_key(char *out, size_t size, const char *ip, bool login)
 {
 	struct in6_addr address;
-	char text[	INET6_ADDRSTRLEN] = "unknown";
+	char		text[INET6_ADDRSTRLEN] = "unknown";
 	const char *bits = "";
 
 	if (net_address(ip, &address))

@@ -237,10 +237,7 @@ ask_for(Reload *r, What what, const char *sql)
 {
 	PgJob	   *job = &r->jobs[what];
 
-	*job = (PgJob)
-	{
-		.sql = sql, .lane = PG_LANE_SLOW, .done = on_rows, .data = r
-	};
+	*job = (PgJob) {.sql = sql, .lane = PG_LANE_SLOW, .done = on_rows, .data = r};
 	if (what == OPENAPI)
 	{
 		job->nparams = 1;

@@ -197,10 +197,7 @@ problem_document(Request *r, int status, const struct Words *w)
 	buf_puts(b, "\",\"request_id\":\"");
 	buf_puts(b, r->id);
 	buf_puts(b, "\"}");
-	return (Str)
-	{
-		arena_copy(&r->arena, b->data, b->len), b->len
-	};
+	return (Str) {arena_copy(&r->arena, b->data, b->len), b->len};
 }
 
 void
@@ -208,7 +205,7 @@ reply_problem(Request *r, int status, const char *code)
 {
 	const struct Words *w = words;
 	struct MHD_Response *response;
-	char text[	160];
+	char		text[160];
 	Str			body;
 
 	if (r->route != NULL && r->route->lane == PG_LANE_STREAM
@@ -327,15 +324,11 @@ json_string(Arena *arena, const char **p, const char *end, Str *out)
 			else if (c == 'n' || c == 'r' || c == 't' || c == 'b' || c == 'f')
 				c = '\n';
 		}
-		text[		len++] = c;
+		text[len++] = c;
 	}
-	text[		len] = '\0';
+	text[len] = '\0';
 
-	*out = (Str)
-	{
-		text	   ,
-					len
-	};
+	*out = (Str) {text, len};
 	if (*p >= end)
 		return false;
 	(*p)++;
@@ -365,15 +358,9 @@ reply_next_header(Arena *arena, Str *rest, Str *name, Str *value)
 
 		while (p < end && *p != ',' && *p != '}')
 			p++;
-		*value = (Str)
-		{
-			arena_copy(arena, start, (size_t) (p - start)), (size_t) (p - start)
-		};
+		*value = (Str) {arena_copy(arena, start, (size_t) (p - start)), (size_t) (p - start)};
 	}
-	*rest = (Str)
-	{
-		p, (size_t) (end - p)
-	};
+	*rest = (Str) {p, (size_t) (end - p)};
 	return true;
 }
 
@@ -460,10 +447,7 @@ reply_answer(Request *r)
 		&& etag_matches(r->headers[HEADER_IF_NONE_MATCH], a->etag))
 	{
 		status = 304;
-		body = (Str)
-		{
-			"", 0
-		};
+		body = (Str) {"", 0};
 	}
 	response = response_of(body);
 	add_given(r, response, &said);

@@ -123,18 +123,9 @@ request_new(Server *s, const char *uri)
 	arena_init(&r->arena, r->first, sizeof(r->first));
 	r->uri = arena_copy(&r->arena, uri, len);
 	mark = memchr(r->uri, '?', len);
-	r->path = (Str)
-	{
-		r->uri, mark ? (size_t) (mark - r->uri) : len
-	};
-	r->query = mark ? (Str)
-	{
-		mark + 1, len - r->path.len - 1
-	}
-	: (Str)
-	{
-		"", 0
-	};
+	r->path = (Str) {r->uri, mark ? (size_t) (mark - r->uri) : len};
+	r->query = mark ? (Str) {mark + 1, len - r->path.len - 1}
+		: (Str) {"", 0};
 	r->started_us = clock_us();
 	r->ip = "";
 	loop_timer_init(&r->timer, on_deadline, r);
@@ -425,10 +416,7 @@ static void
 dispatch(Request *r)
 {
 	r->state = REQUEST_DATABASE;
-	request_fill_job(r, (Str)
-					 {
-					 NULL, 0
-					 });
+	request_fill_job(r, (Str) {NULL, 0});
 	request_hold(r);
 	pgpool_submit(r->server->pg, &r->job);
 }
@@ -468,17 +456,13 @@ read_array(Arena *arena, Str s, Str **out)
 		{
 			if (*p == '\\' && p + 1 < end)
 				p++;
-			text[		len++] = *p++;
+			text[len++] = *p++;
 		}
 		if (quoted)
 			p++;
-		text[		len] = '\0';
+		text[len] = '\0';
 
-		(*out)[n++] = (Str)
-		{
-			text	   ,
-						len
-		};
+		(*out)[n++] = (Str) {text, len};
 		p++;					/* the comma */
 	}
 	return n;

@@ -96,20 +96,14 @@ word(Str s, const char *const *words)
 static Str
 keep(RouteTable *t, Str s)
 {
-	return (Str)
-	{
-		arena_copy(&t->arena, s.data, s.len), s.len
-	};
+	return (Str) {arena_copy(&t->arena, s.data, s.len), s.len};
 }
 
 static Str
 keep_column(RouteTable *t, const PgRows *rows, int row, int col)
 {
 	if (pg_rows_is_null(rows, row, col))
-		return (Str)
-	{
-		NULL, 0
-	};
+		return (Str) {NULL, 0};
 	return keep(t, pg_rows_get(rows, row, col));
 }
 
@@ -165,10 +159,7 @@ read_params(RouteTable *t, Route *r, Str list)
 		place = word(cut(&item, FIELD_END), places);
 		p->type = cut(&item, FIELD_END);
 		p->required = cut(&item, FIELD_END).data[0] == 't';
-		p->fallback = (Str)
-		{
-			NULL, 0
-		};
+		p->fallback = (Str) {NULL, 0};
 
 		/* Empty text is a default too: a separator stands before it. */
 		if (item.data[-1] == FIELD_END)

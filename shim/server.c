@@ -258,10 +258,7 @@ server_start(Server *s)
 	loop_fd_init(&s->http_fd, on_http_ready, s);
 	if (info == NULL || loop_fd_watch(s->loop, &s->http_fd, info->epoll_fd, EPOLLIN) < 0)
 		return false;
-	s->http_chore = (LoopChore)
-	{
-		.order = LOOP_SERVE, .fn = serve, .data = s
-	};
+	s->http_chore = (LoopChore) {.order = LOOP_SERVE, .fn = serve, .data = s};
 	loop_chore_add(s->loop, &s->http_chore);
 	return true;
 }

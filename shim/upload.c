@@ -276,7 +276,7 @@ on_watch(LoopTimer *timer)
 {
 	Request    *r = timer->data;
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CONNECTION_FD);
+	MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CONNECTION_FD);
 	char		byte;
 
 	if (info != NULL && !r->suspended
@@ -308,10 +308,7 @@ on_allowed(PgJob *job)
 		{
 			Str			id = pg_rows_get(r->rows, 0, 3);
 
-			u->id = (Str)
-			{
-				arena_copy(&r->arena, id.data, id.len), id.len
-			};
+			u->id = (Str) {arena_copy(&r->arena, id.data, id.len), id.len};
 			pg_rows_release(r->rows);
 			r->rows = NULL;
 			u->state = UPLOAD_OPEN;
@@ -332,10 +329,7 @@ on_begun(PgJob *job)
 
 	if (went_well(r, job))
 	{
-		request_fill_job(r, (Str)
-						 {
-						 NULL, 0
-						 });
+		request_fill_job(r, (Str) {NULL, 0});
 		memcpy(u->job.params, r->job.params, sizeof(u->job.params));
 		u->job.params[4] = u->job.params[7];
 		run(r, ALLOW_SQL, 5, on_allowed);

@@ -70,7 +70,7 @@ test_mac(void)
 	{
 		JwtMac		mac;
 		uint8_t		out[SC_JWT_MAC_MAX];
-		char text[	2 * SC_JWT_MAC_MAX + 1];
+		char		text[2 * SC_JWT_MAC_MAX + 1];
 
 		sc_jwt_mac_init(&mac, cases[i].algorithm,
 						cases[i].key ? cases[i].key : long_key,

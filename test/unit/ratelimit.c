@@ -67,7 +67,7 @@ test_crowd(void)
 static void
 test_names(void)
 {
-	char text[	128];
+	char		text[128];
 	const Bucket *api = &limiter.buckets[BUCKET_API];
 	const Bucket *login = &limiter.buckets[BUCKET_LOGIN];
 

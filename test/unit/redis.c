@@ -114,7 +114,7 @@ typedef struct Note
 	bool		done;
 	bool		failed;
 	int64_t		number;
-	char text[	120];
+	char		text[120];
 } Note;
 
 static Note notes[MAX_NOTES];
@@ -152,10 +152,7 @@ new_note(void)
 static Str
 str(const char *s)
 {
-	return (Str)
-	{
-		s, strlen(s)
-	};
+	return (Str) {s, strlen(s)};
 }
 
 /* Sends words cut by blanks. */
@@ -230,7 +227,7 @@ send_many(void)
 static void
 verify_many(void)
 {
-	char text[	40];
+	char		text[40];
 
 	for (int i = 0; i < 99; i++)
 	{

@@ -58,10 +58,7 @@ pg_rows_get(const PgRows *r, int row, int col)
 {
 	const char *s = r->rows[row][col] ? r->rows[row][col] : "";
 
-	return (Str)
-	{
-		s, strlen(s)
-	};
+	return (Str) {s, strlen(s)};
 }
 
 static int	failures;
@@ -88,10 +85,7 @@ match(Method method, const char *path)
 	{
 		size_t		len = strcspn(path + 1, "/");
 
-		segments[n++] = (Str)
-		{
-			path + 1, len
-		};
+		segments[n++] = (Str) {path + 1, len};
 		path += 1 + len;
 	}
 	route_match(table, method, segments, n, &m);
