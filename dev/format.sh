@@ -47,7 +47,7 @@ typedef_names() {
 # f((Span) {a, b}), passes as f((Span) Z_(a, b)), which looks like a call.
 # shellcheck disable=SC2016
 hide='s/\x80/\x01/g;
-    s{(\((?:const |struct )*\w+(?:\[\w*\])?\))\s*\{(?=\s*[^\s}])((?:[^{};]|\{[^{};]*\})+)\}}{
+    s{(\((?:const |struct )*\w+(?:\[\w*\])?\))\s*\{(?=\s*[^\s\}])((?:[^{};]|\{[^{};]*\})+)\}}{
         my ($type, $in) = ($1, $2); $in =~ s/\{/Y_(/g; $in =~ s/\}/)/g;
         if ($in =~ /^\s*\n/) { $in =~ s/\s+/ /g; $in =~ s/^ | $//g } "$type Z_($in)"}ge'
 # shellcheck disable=SC2016
