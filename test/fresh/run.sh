@@ -5,14 +5,14 @@
 #
 # usage: test/fresh/run.sh [COMMAND...]      (default: ./coach up, a request, ./coach down)
 #
-# FRESH_MIRROR names the mirror, FRESH_TREE keeps the tree in a folder for the next run.
+# FRESH_MIRROR names the mirror (default: the one this machine uses), FRESH_TREE keeps the tree in a folder for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo "run as root" >&2; exit 1; }
 command -v mmdebstrap >/dev/null || { echo "mmdebstrap is missing: apt-get install mmdebstrap" >&2; exit 1; }
 
 tree=${FRESH_TREE:-$(mktemp -d /tmp/coach-fresh.XXXXXX)}
-mirror=${FRESH_MIRROR:-http://deb.debian.org/debian}
+mirror=${FRESH_MIRROR:-/etc/apt/sources.list.d/debian.sources}
 if [ -z "${FRESH_TREE:-}" ]; then
     trap 'rm -rf "$tree"' EXIT
 fi
