@@ -328,7 +328,9 @@ run_single(Call *call)
 	}
 	if (fcinfo->isnull)
 	{
-		dispatch_fail(call, 404, "not_found", NULL);
+		/* who collected field errors and stopped means 422, not "nothing here" */
+		if (call->field_errors == NIL)
+			dispatch_fail(call, 404, "not_found", NULL);
 		return;
 	}
 	if (call->route->result == RESULT_REPLY)
