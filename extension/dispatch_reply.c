@@ -328,7 +328,7 @@ run_single(Call *call)
 	}
 	if (fcinfo->isnull)
 	{
-		/* who collected field errors and stopped means 422, not "nothing here" */
+		/* collected field errors mean 422, not "nothing here" */
 		if (call->field_errors == NIL)
 			dispatch_fail(call, 404, "not_found", NULL);
 		return;
