@@ -12,7 +12,7 @@ DIGEST=gqs7Md3AxP4mbpXAq31o5QW+wGUZsUzVatg70yXpUR245dfIis5jAzufBd+UQM/w2xSfrhvA1
 
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
-(cd "$new" && npm pack --silent "$VIEWER" >/dev/null) || {
+(cd "$new" && timeout 60 npm pack --silent --fetch-retries=1 "$VIEWER" >/dev/null) || {
     echo "$VIEWER cannot be had from npm: no /docs" >&2
     exit 1
 }
