@@ -24,6 +24,7 @@ PACKAGES_RUN=(
 PACKAGES_CHECK=(
     cppcheck
     git
+    libfaketime
     pgbouncer
     pg-bsd-indent
     python3

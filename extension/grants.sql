@@ -1,5 +1,6 @@
--- Who owns what, and who may call what.  sc_owner owns everything and logs in
--- nowhere; PUBLIC may execute nothing; the entry points run as their owner.
+-- Who owns what, and who may call what.  sc_owner owns everything but the
+-- schema sc, and logs in nowhere; PUBLIC may execute nothing; the entry points
+-- run as their owner.
 
 CREATE SCHEMA sc_report;
 COMMENT ON SCHEMA sc_report IS 'views for analysts: no secret, no contact data';
@@ -33,7 +34,10 @@ BEGIN
 END
 $grants$;
 
-ALTER SCHEMA sc OWNER TO sc_owner;
+-- sc is not part of the extension: a dump makes it, and names its owner, before
+-- the extension makes the roles of a new cluster.
+ALTER SCHEMA sc OWNER TO CURRENT_USER;
+GRANT CREATE, USAGE ON SCHEMA sc TO sc_owner;
 ALTER SCHEMA sc_api OWNER TO sc_owner;
 ALTER SCHEMA sc_report OWNER TO sc_owner;
 

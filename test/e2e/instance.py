@@ -1,11 +1,14 @@
 """The processes under test: an instance made by the launcher, and further coachds beside it."""
 
+import glob
 import os
 import pwd
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
@@ -338,6 +341,53 @@ class Bouncer:
     def __exit__(self, *exc):
         self.process.terminate()
         self.process.wait(10)
+
+
+class Cluster:
+    """A further PostgreSQL, empty, of the instance's build, whose clock may stand elsewhere: with Cluster(instance, days=62) as c: ..."""
+
+    def __init__(self, instance, days=0):
+        self.instance = instance
+        self.days = days
+        self.folder = None
+
+    @property
+    def run(self):
+        return self.folder
+
+    def command(self, name, *args):
+        """A program of PostgreSQL under the cluster's clock. The monotonic clock, by which it waits, stays true."""
+        clock = []
+        if self.days:
+            library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+            assert library, "package libfaketime is not installed"
+            # set last: what libfaketime shares between processes belongs to who comes first
+            clock = ["env", f"LD_PRELOAD={library[0]}", f"FAKETIME={self.days:+d}d", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+        return self.instance.as_owner([*clock, os.path.join(self.instance.bin, name), *args])
+
+    def tool(self, name, *args):
+        done = subprocess.run(self.command(name, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=300, check=False, cwd="/")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="coach-cluster.", dir="/tmp")
+        if os.getuid() == 0:
+            owner = pwd.getpwnam(self.instance.owner)
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        data = os.path.join(self.folder, "data")
+        self.tool("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.tool("pg_ctl", "-D", data, "-l", os.path.join(self.folder, "log"), "-w", "-o",
+                  f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c timezone=UTC", "start")
+        return self
+
+    def db(self, dbname="postgres", user="postgres"):
+        return Db(self.folder, dbname, user)
+
+    def __exit__(self, *exc):
+        self.tool("pg_ctl", "-D", os.path.join(self.folder, "data"), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.folder)
 
 
 class Background:
