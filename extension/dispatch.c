@@ -69,19 +69,33 @@ dispatch_fail(Call *call, int status, const char *code, const char *params)
 	call->undo = true;
 }
 
-/* A text member of ctx. */
+/*
+ * A text member of ctx.  Few requests need one, so it is parsed for the first
+ * that asks.
+ */
 const char *
 dispatch_ctx(Call *call, const char *name)
 {
-	JsonbValue	key = {.type = jbvString,.val.string = {.len = strlen(name), .val = unconstify(char *, name)}};
-	JsonbValue *value;
+	ScJsonDoc  *doc = call->ctx;
 
-	if (call->in->ctx == NULL || !JB_ROOT_IS_OBJECT(call->in->ctx))
-		return NULL;
-	value = findJsonbValueFromContainer(&call->in->ctx->root, JB_FOBJECT, &key);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
+	if (doc == NULL)
+	{
+		MemoryContext caller;
+
+		if (call->in->ctx == NULL || strstr(call->in->ctx, name) == NULL)
+			return NULL;
+		caller = MemoryContextSwitchTo(call->mcxt);
+		doc = call->ctx = palloc(sizeof(ScJsonDoc));
+		if (!sc_json_parse(doc, call->in->ctx, strlen(call->in->ctx)) || doc->kind != SC_JSON_OBJECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("ctx must be a JSON object")));
+		MemoryContextSwitchTo(caller);
+	}
+	for (int i = 0; i < doc->count; i++)
+		if (doc->items[i].kind == SC_JSON_STRING && strcmp(doc->items[i].name, name) == 0)
+			return doc->items[i].text;
+	return NULL;
 }
 
 const char *
@@ -200,13 +214,17 @@ handle_error(Call *call, int route_id, ErrorData *edata)
 	if (call->problem.status == 503)
 		dispatch_add_header(call, "Retry-After", "1");
 	if (call->problem.status == 500)
+	{
+		const char *request_id = dispatch_ctx(call, "request_id");
+
 		ereport(LOG,
 				(errcode(edata->sqlerrcode),
 				 errmsg("request %s failed in route %d: %s",
-						call->request_id != NULL ? call->request_id : "-", route_id,
+						request_id != NULL ? request_id : "-", route_id,
 						edata->message != NULL ? edata->message : "no message"),
 				 edata->detail != NULL ? errdetail_internal("%s", edata->detail) : 0,
 				 edata->context != NULL ? errcontext("%s", edata->context) : 0));
+	}
 	call->undo = true;
 	return false;
 }
@@ -334,7 +352,8 @@ give_answer(Call *call, int mark, Datum *values, bool *nulls)
 	if (call->problem.status != 0)
 	{
 		call->status = call->problem.status;
-		call->body = sc_problem_document(&call->problem, call->lang, call->request_id);
+		call->body = sc_problem_document(&call->problem, dispatch_ctx(call, "lang"),
+										 dispatch_ctx(call, "request_id"));
 		call->body_len = strlen(call->body);
 	}
 	values[OUT_STATUS] = Int32GetDatum(call->status);
@@ -372,8 +391,6 @@ serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
 	call->mcxt = CurrentMemoryContext;
 	call->binding = -1;
 	call->total = -1;
-	call->lang = dispatch_ctx(call, "lang");
-	call->request_id = dispatch_ctx(call, "request_id");
 
 	if (in_hand == NULL)
 		dispatch_forget_routes();
@@ -447,7 +464,7 @@ sc_api_dispatch(PG_FUNCTION_ARGS)
 		in.body_len = VARSIZE_ANY_EXHDR(body);
 	}
 	if (!PG_ARGISNULL(7))
-		in.ctx = PG_GETARG_JSONB_P(7);
+		in.ctx = text_to_cstring(PG_GETARG_TEXT_PP(7));
 	(void) serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(answer_desc(fcinfo), values, nulls)));
 }
@@ -546,9 +563,8 @@ read_batch(FunctionCallInfo fcinfo, int *n)
 				 errmsg("actors of a batch must not be null")));
 	columns[1] = batch_column(fcinfo, 2, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, n, &nulls[1]);
 	columns[2] = batch_column(fcinfo, 3, INT8OID, 8, true, TYPALIGN_DOUBLE, n, &nulls[2]);
-	for (int i = 3; i < 6; i++)
+	for (int i = 3; i < 7; i++)
 		columns[i] = batch_column(fcinfo, i + 1, TEXTOID, -1, false, TYPALIGN_INT, n, &nulls[i]);
-	columns[6] = batch_column(fcinfo, 7, JSONBOID, -1, false, TYPALIGN_INT, n, &nulls[6]);
 
 	rows = palloc0(Max(*n, 1) * sizeof(ManyRow));
 	for (int i = 0; i < *n; i++)
@@ -565,7 +581,7 @@ read_batch(FunctionCallInfo fcinfo, int *n)
 		in->query = nulls[4][i] ? NULL : TextDatumGetCString(columns[4][i]);
 		in->body = nulls[5][i] ? NULL : TextDatumGetCString(columns[5][i]);
 		in->body_len = in->body != NULL ? strlen(in->body) : 0;
-		in->ctx = nulls[6][i] ? NULL : DatumGetJsonbP(columns[6][i]);
+		in->ctx = nulls[6][i] ? NULL : TextDatumGetCString(columns[6][i]);
 	}
 	return rows;
 }
@@ -637,7 +653,7 @@ sc_api_upload_begin(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		in.iat_ms = PG_GETARG_INT64(3);
 	if (!PG_ARGISNULL(4))
-		in.ctx = PG_GETARG_JSONB_P(4);
+		in.ctx = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	route = serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, true, answer, answer_nulls);
 
 	memcpy(values, answer, 3 * sizeof(Datum));

@@ -85,7 +85,7 @@ typedef struct Input
 	const char *query;			/* may be NULL */
 	const char *body;			/* may be NULL */
 	int			body_len;
-	Jsonb	   *ctx;			/* may be NULL */
+	const char *ctx;			/* a JSON object; may be NULL */
 } Input;
 
 typedef struct Header
@@ -102,8 +102,7 @@ typedef struct Call
 	Route	   *route;
 	Input	   *in;
 	bool		admit_only;		/* just ask whether the user may */
-	const char *lang;
-	const char *request_id;
+	ScJsonDoc  *ctx;			/* of in->ctx, once somebody has asked for it */
 
 	/* binding */
 	Datum	   *values;

@@ -55,28 +55,28 @@ LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sc.can(bigint, text) IS
     'does the user, while active, hold the permission? The union over the user''s roles; false for nobody';
 
-CREATE FUNCTION sc_api.dispatch(route int, actor bigint, jti uuid, iat_ms bigint, path text[], query text, body text, ctx jsonb,
+CREATE FUNCTION sc_api.dispatch(route int, actor bigint, jti uuid, iat_ms bigint, path text[], query text, body text, ctx text,
                                 OUT status int, OUT headers jsonb, OUT body text, OUT touched text[], OUT events jsonb)
 AS 'MODULE_PATHNAME', 'sc_api_dispatch'
 LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path = pg_catalog, sc, pg_temp;
-COMMENT ON FUNCTION sc_api.dispatch(int, bigint, uuid, bigint, text[], text, text, jsonb) IS
+COMMENT ON FUNCTION sc_api.dispatch(int, bigint, uuid, bigint, text[], text, text, text) IS
     'serves one request: authenticates, binds, runs the handler of the route and gives its answer; errors of the request are answers too';
 
-CREATE FUNCTION sc_api.dispatch_many(route int, actor bigint[], jti uuid[], iat_ms bigint[], path text[], query text[], body text[], ctx jsonb[])
+CREATE FUNCTION sc_api.dispatch_many(route int, actor bigint[], jti uuid[], iat_ms bigint[], path text[], query text[], body text[], ctx text[])
 RETURNS TABLE (n int, status int, headers jsonb, body text, touched text[], events jsonb)
 AS 'MODULE_PATHNAME', 'sc_api_dispatch_many'
 LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path = pg_catalog, sc, pg_temp;
-COMMENT ON FUNCTION sc_api.dispatch_many(int, bigint[], uuid[], bigint[], text[], text[], text[], jsonb[]) IS
+COMMENT ON FUNCTION sc_api.dispatch_many(int, bigint[], uuid[], bigint[], text[], text[], text[], text[]) IS
     'serves many requests of one route with one commit, in the order of the route''s lock key; a path is a JSON array; n counts the input from 1';
 
-CREATE FUNCTION sc_api.upload_begin(route int, actor bigint, jti uuid, iat_ms bigint, ctx jsonb,
+CREATE FUNCTION sc_api.upload_begin(route int, actor bigint, jti uuid, iat_ms bigint, ctx text,
                                     OUT status int, OUT headers jsonb, OUT body text, OUT upload uuid)
 AS 'MODULE_PATHNAME', 'sc_api_upload_begin'
 LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path = pg_catalog, sc, pg_temp;
-COMMENT ON FUNCTION sc_api.upload_begin(int, bigint, uuid, bigint, jsonb) IS
+COMMENT ON FUNCTION sc_api.upload_begin(int, bigint, uuid, bigint, text) IS
     'opens an upload in this transaction if the user may call the route; its id goes into ctx.upload of the dispatch that follows';
 
 CREATE FUNCTION sc_api.upload_chunk(upload uuid, seq int, data bytea)

@@ -596,8 +596,9 @@ bind_reserved(Call *call, int n)
 				call->values[n] = DirectFunctionCall1(jsonb_in, CStringGetDatum(in->body));
 			return true;
 		case FROM_CTX:
-			call->values[n] = JsonbPGetDatum(in->ctx);
 			call->nulls[n] = in->ctx == NULL;
+			if (in->ctx != NULL)
+				call->values[n] = DirectFunctionCall1(jsonb_in, CStringGetDatum(in->ctx));
 			return true;
 		case FROM_RAW:
 			call->nulls[n] = in->body == NULL;

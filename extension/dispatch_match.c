@@ -106,7 +106,7 @@ dispatch_precondition(Call *call)
 {
 	const char *header = dispatch_ctx(call, "if_match");
 	Input		in = *call->in;
-	Call		get = {.in = &in, .mcxt = call->mcxt, .lang = call->lang, .request_id = call->request_id};
+	Call		get = {.in = &in, .mcxt = call->mcxt, .ctx = call->ctx};
 	char		tag[TAG_LEN + 1];
 	int			sibling;
 	bool		matches;

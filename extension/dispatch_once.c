@@ -146,7 +146,7 @@ dispatch_remember(Call *call)
 	if (call->problem.status != 0)
 	{
 		status = call->problem.status;
-		body = sc_problem_document(&call->problem, call->lang, call->request_id);
+		body = sc_problem_document(&call->problem, dispatch_ctx(call, "lang"), dispatch_ctx(call, "request_id"));
 	}
 	initStringInfo(&headers);
 	appendStringInfoChar(&headers, '{');

@@ -8,7 +8,7 @@ DECLARE
     d record;
 BEGIN
     SELECT * INTO d FROM sc_api.dispatch(route, actor, jti, iat_ms, path, '', sent::text,
-                                         jsonb_build_object('ip', ip, 'lang', 'en', 'request_id', 'test', 'user_agent', 'pg_regress', 'touch', 'ack'));
+                                         jsonb_build_object('ip', ip, 'lang', 'en', 'request_id', 'test', 'user_agent', 'pg_regress', 'touch', 'ack')::text);
     status := d.status; body := d.body::jsonb; code := body ->> 'code'; touched := d.touched; headers := d.headers;
 END
 $$;

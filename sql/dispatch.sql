@@ -111,7 +111,7 @@ CREATE FUNCTION pg_temp.call(route int, path text[] DEFAULT '{}', query text DEF
                              ctx jsonb DEFAULT NULL, actor bigint DEFAULT NULL, jti uuid DEFAULT NULL, iat_ms bigint DEFAULT 0)
 RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(E'\n  ', d.status || ' ' || coalesce(d.body, '-'), d.headers::text, d.touched::text, d.events::text)
-    FROM sc_api.dispatch(2000000000 + route, actor, jti, iat_ms, path, query, body, ctx) AS d
+    FROM sc_api.dispatch(2000000000 + route, actor, jti, iat_ms, path, query, body, ctx::text) AS d
 $$;
 \t on
 \pset format unaligned

@@ -228,7 +228,7 @@ SELECT count(*) FROM sc.exam_audit AS x WHERE x.action = 'wrong_password' AND x.
 -- 12. a token stands in for the log-in until an hour after the end
 SELECT d.body::jsonb ->> 'token' AS token FROM sc_api.dispatch(1000, 910002, NULL, 0, ARRAY[pg_temp.exam('Deneme Bir')], NULL, '{"with_token": true}', '{}') AS d \gset
 SELECT sc.attempt_actor(:'token') AS actor, sc.attempt_actor('x') AS nobody;
-SELECT d.status FROM sc_api.dispatch(1002, NULL, NULL, 0, ARRAY[(SELECT x.id::text FROM sc.exam_attempts AS x WHERE x.user_id = 910002)], NULL, NULL, jsonb_build_object('attempt_token', :'token')) AS d;
+SELECT d.status FROM sc_api.dispatch(1002, NULL, NULL, 0, ARRAY[(SELECT x.id::text FROM sc.exam_attempts AS x WHERE x.user_id = 910002)], NULL, NULL, jsonb_build_object('attempt_token', :'token')::text) AS d;
 UPDATE sc.exam_attempts SET state = 'submitted', finished_at = clock_timestamp() - interval '61 minutes' WHERE user_id = 910002;
 SELECT sc.attempt_actor(:'token') AS actor;
 

@@ -18,7 +18,7 @@ CREATE FUNCTION public.touch_call(command text, ctx jsonb DEFAULT '{"touch": "ac
 RETURNS text LANGUAGE sql AS $$
     SELECT d.status || ' ' || coalesce(array_to_string(d.touched, ' '), '~')
     FROM sc_api.dispatch(2000000201, NULL, NULL, NULL, '{}', NULL,
-                         jsonb_build_object('command', command, 'fail', fail)::text, ctx) AS d
+                         jsonb_build_object('command', command, 'fail', fail)::text, ctx::text) AS d
 $$;
 
 -- 1. the row's columns, old and new; each key once; a NULL column notes nothing
