@@ -239,6 +239,7 @@ SHIM_SRCS = \
 	shim/epoch.c \
 	shim/event.c \
 	shim/gate.c \
+	shim/handover.c \
 	shim/intake.c \
 	shim/main.c \
 	shim/page.c \

@@ -5,16 +5,18 @@
  * The sockets belong to this small process, which never reads from them.  The
  * daemon inherits them as file descriptors 3 and up in the manner of systemd
  * (LISTEN_FDS, LISTEN_PID), so that it can be replaced without the kernel ever
- * seeing the port closed: on SIGHUP a second daemon is started, and only once
- * it says that it is ready (READY=1 on NOTIFY_SOCKET) or has lived for some
- * seconds is the first one told to drain.  A new daemon that dies at once
- * costs nothing: the old one goes on.
+ * seeing the port closed: on SIGHUP a second daemon is started, which learns
+ * by LISTEN_SHARED=1 that the first one accepts on these sockets until it can.
+ * Only once it says so (READY=1 on NOTIFY_SOCKET) is the first one told to
+ * drain, by SIGUSR1.  A new daemon that dies or never gets ready costs nothing:
+ * the old one goes on.
  *
  * Where systemd supervises, its own socket units do the same job and this
  * program is not needed.
  *
- * usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] -p STEM -- PROGRAM [ARG...]
+ * usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] -p STEM -- PROGRAM [ARG...]
  *
+ * A daemon that is not ready after SECONDS (25) does not take over.
  * STEM.pid holds the pid of the daemon, STEM.keeper.pid that of the keeper.
  * SIGHUP replaces the daemon, SIGTERM and SIGINT end both.
  */
@@ -41,7 +43,6 @@
 #define MAX_DRAINING 16
 #define FIRST_FD 3				/* where the daemon expects its sockets */
 #define PARK_FD (FIRST_FD + MAX_SOCKETS)	/* ours are kept out of its way */
-#define READY_MS 10000			/* a silent daemon counts as ready after this */
 #define STOP_MS 60000			/* a daemon that does not drain is killed */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -56,6 +57,7 @@ static const char *stem;
 static char **command;
 static int	sockets[MAX_SOCKETS];
 static int	nsockets = 1;
+static int	ready_seconds = 25;
 static char notify_path[sizeof(((struct sockaddr_un *) 0)->sun_path)];
 static sigset_t handled;
 
@@ -181,6 +183,7 @@ static int
 open_notify(void)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int			on = 1;
 	int			fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -194,13 +197,18 @@ open_notify(void)
 	(void) unlink(notify_path); /* left by a killed keeper */
 	if (bind(fd, (struct sockaddr *) &sa, sizeof(sa)) != 0)
 		die(notify_path);
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0)
+		die("SO_PASSCRED");
 	if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, PARK_FD)) < 0)
 		die("dup");
 	return fd;
 }
 
+/*
+ * Shared: another one serves the sockets meanwhile.
+ */
 static void
-start(Daemon *d)
+start(Daemon *d, bool shared)
 {
 	char		number[32];
 
@@ -223,6 +231,7 @@ start(Daemon *d)
 		setenv("LISTEN_FDS", number, 1);
 		snprintf(number, sizeof(number), "%ld", (long) getpid());
 		setenv("LISTEN_PID", number, 1);
+		setenv("LISTEN_SHARED", shared ? "1" : "0", 1);
 	}
 	setenv("NOTIFY_SOCKET", notify_path, 1);
 	execvp(command[0], command);
@@ -231,14 +240,15 @@ start(Daemon *d)
 }
 
 /*
- * Tells a daemon to drain and remembers it until it is gone.
+ * Tells a daemon to drain (SIGTERM; SIGUSR1 when another one serves already)
+ * and remembers it until it is gone.
  */
 static void
-retire(Daemon *d)
+retire(Daemon *d, int how)
 {
 	if (d->pid == 0)
 		return;
-	kill(d->pid, SIGTERM);
+	kill(d->pid, how);
 	for (int i = 0; i < MAX_DRAINING; i++)
 		if (draining[i].pid == 0)
 		{
@@ -254,14 +264,16 @@ retire(Daemon *d)
 static void
 promote(void)
 {
-	retire(&current);
+	retire(&current, SIGUSR1);
 	current = next;
 	next.pid = 0;
 	write_pid(".pid", current.pid);
 }
 
 /*
- * Collects dead children.  True if the serving one died on its own.
+ * Collects dead children.  True if the serving one died on its own.  Who was
+ * to take over from it waits for its own readiness and would leave the sockets
+ * to nobody: it gives way to one that accepts at once.
  */
 static bool
 reap(void)
@@ -291,27 +303,42 @@ reap(void)
 		{
 			current.pid = 0;
 			lost = true;
+			retire(&next, SIGTERM);
 		}
 	}
 	return lost;
 }
 
 /*
- * True if the pending datagrams hold a READY=1.
+ * True if the pending datagrams hold a READY=1 of the daemon that is to take
+ * over; the running one may say it too, if it has waited long for something.
  */
 static bool
 read_notify(int fd)
 {
 	char		buf[512];
-	ssize_t		n;
+	char		control[CMSG_SPACE(sizeof(struct ucred))];
 	bool		ready = false;
 
-	while ((n = recv(fd, buf, sizeof(buf) - 1, 0)) > 0)
+	for (;;)
 	{
+		struct iovec iov = {buf, sizeof(buf) - 1};
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control)
+		};
+		ssize_t		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		struct cmsghdr *c;
+		struct ucred from = {0};
+
+		if (n <= 0)
+			return ready;
 		buf[n] = '\0';
-		ready |= strstr(buf, "READY=1") != NULL;
+		c = CMSG_FIRSTHDR(&msg);
+		if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&from, CMSG_DATA(c), sizeof(from));
+		ready |= next.pid != 0 && from.pid == next.pid && strstr(buf, "READY=1") != NULL;
 	}
-	return ready;
 }
 
 /*
@@ -322,8 +349,8 @@ stop_all(void)
 {
 	long long	deadline = now_ms() + STOP_MS;
 
-	retire(&next);
-	retire(&current);
+	retire(&next, SIGTERM);
+	retire(&current, SIGTERM);
 	for (;;)
 	{
 		bool		any = false;
@@ -351,7 +378,7 @@ parse(int argc, char **argv)
 	const char *address = NULL;
 	int			c;
 
-	while ((c = getopt(argc, argv, "+l:n:p:")) != -1)
+	while ((c = getopt(argc, argv, "+l:n:p:t:")) != -1)
 		switch (c)
 		{
 			case 'l':
@@ -363,12 +390,16 @@ parse(int argc, char **argv)
 			case 'p':
 				stem = optarg;
 				break;
+			case 't':
+				ready_seconds = atoi(optarg);
+				break;
 			default:
 				exit(2);
 		}
-	if (stem == NULL || optind >= argc || nsockets < 1 || nsockets > MAX_SOCKETS)
+	if (stem == NULL || optind >= argc || nsockets < 1 || nsockets > MAX_SOCKETS
+		|| ready_seconds < 1)
 	{
-		fputs("usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] -p STEM -- PROGRAM [ARG...]\n", stderr);
+		fputs("usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] -p STEM -- PROGRAM [ARG...]\n", stderr);
 		exit(2);
 	}
 	command = argv + optind;
@@ -379,19 +410,22 @@ parse(int argc, char **argv)
 }
 
 /*
- * What is due by the clock: a silent newcomer takes over, a lost daemon comes
- * back, one that does not drain is killed.
+ * What is due by the clock: a newcomer that does not get ready is given up, a
+ * lost daemon comes back, one that does not drain is killed.
  */
 static void
 tick(long long restart_at)
 {
 	long long	now = now_ms();
 
-	if (next.pid != 0 && now - next.at > READY_MS)
-		promote();
+	if (next.pid != 0 && now - next.at > ready_seconds * 1000LL)
+	{
+		say("%s (pid %ld) does not get ready; the running one stays", command[0], (long) next.pid);
+		retire(&next, SIGTERM);
+	}
 	if (current.pid == 0 && next.pid == 0 && now >= restart_at)
 	{
-		start(&current);
+		start(&current, false);
 		write_pid(".pid", current.pid);
 	}
 	for (int i = 0; i < MAX_DRAINING; i++)
@@ -426,7 +460,7 @@ main(int argc, char **argv)
 		tick(restart_at);
 		if (poll(fds, 2, 100) < 0 && errno != EINTR)
 			die("poll");
-		if (read_notify(fds[1].fd) && next.pid != 0)
+		if (read_notify(fds[1].fd))
 			promote();
 		while (read(fds[0].fd, &si, sizeof(si)) == (ssize_t) sizeof(si))
 		{
@@ -436,7 +470,12 @@ main(int argc, char **argv)
 				return 0;
 			}
 			if (si.ssi_signo == SIGHUP && next.pid == 0)
-				start(current.pid != 0 ? &next : &current);
+			{
+				if (current.pid != 0)
+					start(&next, true);
+				else
+					restart_at = 0; /* at once, not after the pause */
+			}
 			if (si.ssi_signo == SIGCHLD)
 			{
 				long long	lived = now_ms() - current.at;

@@ -3,11 +3,13 @@
  *		coachd: starts the loops, waits for signals, ends in good order.
  *
  * The main thread does nothing but wait: SIGTERM and SIGINT drain and stop,
- * SIGHUP loads routes and keys anew.
+ * SIGUSR1 too, when another coachd has taken over, and SIGHUP loads routes and
+ * keys anew.
  *
  * Draining: /readyz fails, so that balancers look elsewhere; after a notice
- * time we stop accepting (a successor listens on the same inherited sockets),
- * answers say "Connection: close", and requests get their time to end.
+ * time we stop accepting, answers say "Connection: close", and requests get
+ * their time to end.  With a successor on the same sockets nobody needs to look
+ * elsewhere: /readyz goes on, and accepting stops at once.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,6 +28,7 @@
 #include "daemon/metrics.h"
 #include "shim/epoch.h"
 #include "shim/gate.h"
+#include "shim/handover.h"
 #include "shim/stats.h"
 #include "shim/page.h"
 #include "shim/reload.h"
@@ -44,18 +47,6 @@ cores(void)
 	long		n = sysconf(_SC_NPROCESSORS_ONLN);
 
 	return n < 1 ? 1 : (int) n;
-}
-
-/* Sockets handed down by systemd or the keeper; 0 if there are none. */
-static int
-inherited_sockets(void)
-{
-	const char *pid = getenv("LISTEN_PID");
-	const char *fds = getenv("LISTEN_FDS");
-
-	if (fds == NULL || (pid != NULL && atol(pid) != (long) getpid()))
-		return 0;
-	return atoi(fds) > 0 ? atoi(fds) : 0;
 }
 
 static int
@@ -174,7 +165,10 @@ make_servers(Process *p, int inherited)
 			return false;
 		}
 		stats_start(s);
-		if (!server_start(s))
+		server_start(s);
+		if (p->sockets != SOCKETS_OWN)
+			handover_start(s);
+		else if (!server_open(s))
 		{
 			fprintf(stderr, "cannot start the HTTP server\n");
 			return false;
@@ -238,14 +232,16 @@ say_farewell(Process *p)
 }
 
 static void
-drain(Process *p)
+drain(Process *p, bool replaced)
 {
 	LoopTask   *tasks = mem_alloc(sizeof(LoopTask) * (size_t) p->n_servers);
 	int64_t		left = p->config->drain_ms;
 
-	log_info("draining");
+	log_info(replaced ? "replaced, draining" : "draining");
+	atomic_store(&p->replaced, replaced);
 	atomic_store(&p->draining, true);
-	sleep_ms(p->config->drain_notice_ms);
+	if (!replaced)
+		sleep_ms(p->config->drain_notice_ms);
 	for (int i = 0; i < p->n_servers; i++)
 	{
 		tasks[i].fn = quiesce;
@@ -283,18 +279,21 @@ serve(Process *p, const sigset_t *signals)
 	}
 	log_info("coachd %s listens on %s with %d loops", p->config->instance,
 			 p->config->listen, p->n_servers);
-	while (signal != SIGTERM && signal != SIGINT)
+	while (signal != SIGTERM && signal != SIGINT && signal != SIGUSR1)
 	{
 		if (sigwait(signals, &signal) == 0 && signal == SIGHUP)
 			reload_ask(p);
 	}
-	drain(p);
+	drain(p, signal == SIGUSR1);
 	for (int i = 0; i < p->n_servers; i++)
 		pthread_join(threads[i], NULL);
 	if (p->epoch != NULL)
 		epoch_stop(p->epoch);
 	for (int i = 0; i < p->n_servers; i++)
+	{
+		handover_stop(&p->servers[i]);
 		server_stop(&p->servers[i]);
+	}
 	reload_destroy(p->reload);
 	for (int i = 0; i < p->n_servers; i++)
 	{
@@ -358,7 +357,7 @@ main(int argc, char **argv)
 	Config		config;
 	Process		process = {.config = &config};
 	sigset_t	signals;
-	int			inherited = inherited_sockets();
+	int			inherited = 0;
 	int			status = 1;
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
@@ -371,6 +370,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: coachd [--check | --help]\n");
 		return 2;
 	}
+	inherited = handover_inherited(&process.sockets);
 	if (!config_load(&config, stderr)
 		|| !check(&config, &process, &process.n_servers, inherited))
 		goto out;
@@ -386,6 +386,7 @@ main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();

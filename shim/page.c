@@ -128,7 +128,8 @@ serve_ready(Request *r)
 {
 	Server	   *s = r->server;
 
-	if (atomic_load(&s->process->draining))
+	/* Replaced, the address serves on: no balancer should turn away from it. */
+	if (atomic_load(&s->process->draining) && !atomic_load(&s->process->replaced))
 		reply_document(r, 503, "application/json", STR("{\"status\":\"draining\"}\n"), NULL, "no-store");
 	else if (s->routes == NULL || s->keys == NULL)
 		reply_document(r, 503, "application/json", STR("{\"status\":\"starting\"}\n"), NULL, "no-store");

@@ -4,17 +4,14 @@
  */
 #include "shim/reload.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
 #include "shim/cache.h"
+#include "shim/handover.h"
 #include "shim/reply.h"
 
 #define POLL_MS 30000
@@ -130,39 +127,10 @@ take_openapi(Server *s, PgRows *rows)
 	reply_etag(pg_rows_get(rows, 0, 0), s->openapi_etag);
 }
 
-/*
- * Tells who started us that requests can be served: a datagram to the socket
- * named by NOTIFY_SOCKET, where '@' begins an abstract name.
- */
-static void
-tell_ready(void)
-{
-	static const char message[] = "READY=1";
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t		len = path ? strlen(path) : 0;
-	int			fd;
-
-	if (len == 0 || len >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, len);
-	if (path[0] == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, message, sizeof(message) - 1, MSG_NOSIGNAL, (struct sockaddr *) &address,
-			   (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_warning("cannot tell %s that we are ready", path);
-	close(fd);
-}
-
 static void
 deliver(LoopTask *task)
 {
 	Delivery   *d = task->data;
-	Server	   *s = d->server;
-	bool		was_ready = s->routes != NULL && s->keys != NULL;
 
 	switch (d->what)
 	{
@@ -176,9 +144,7 @@ deliver(LoopTask *task)
 			take_openapi(d->server, d->rows);
 			break;
 	}
-	if (!was_ready && s->routes != NULL && s->keys != NULL
-		&& atomic_fetch_add(&s->process->n_ready, 1) + 1 == s->process->n_servers)
-		tell_ready();
+	handover_loaded(d->server);
 	pg_rows_release(d->rows);
 	free(d);
 }
@@ -205,7 +171,10 @@ on_rows(PgJob *job)
 
 	r->busy[what] = false;
 	if (job->outcome != PG_OK && what == OPENAPI)
+	{
 		log_warning("cannot load the OpenAPI document");
+		r->full = true;			/* with the next poll */
+	}
 	else if (job->outcome != PG_OK)
 	{
 		if (!r->failed)

@@ -41,7 +41,10 @@
 /* A client has this long to send a body, however slowly it drips. */
 #define BODY_US ((int64_t) 60 * 1000000)
 #define LOG_MAX ((size_t) 4 << 20)
+/* How long idle clients of a process that ends are kept. */
 #define QUIET_MS 1000
+/* The same where another one serves: there is no hurry then. */
+#define QUIET_REPLACED_MS 5000
 /* A body up to this size is read to its end although it was refused. */
 #define DISCARD_MAX (4 << 20)
 
@@ -188,6 +191,7 @@ watch_drain(Server *s)
 {
 	const union MHD_DaemonInfo *info;
 	int64_t		now = loop_now_ms(s->loop);
+	int64_t		quiet = atomic_load(&s->process->replaced) ? QUIET_REPLACED_MS : QUIET_MS;
 
 	if (s->listen_fd >= 0 || !atomic_load(&s->process->draining))
 		return;
@@ -197,7 +201,7 @@ watch_drain(Server *s)
 		return;
 	}
 	info = MHD_get_daemon_info(s->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-	if (info == NULL || info->num_connections == 0 || now - s->quiet_ms >= QUIET_MS)
+	if (info == NULL || info->num_connections == 0 || now - s->quiet_ms >= quiet)
 		atomic_store(&s->drained, true);
 }
 
@@ -228,17 +232,22 @@ on_http_ready(LoopFd *w, uint32_t events)
 	(void) events;
 }
 
-bool
+void
 server_start(Server *s)
+{
+	s->ids = ((uint64_t) getpid() << 40) ^ (uint64_t) loop_wall_ms(s->loop) << 8 ^ (uint64_t) s->index;
+	buf_init(&s->scratch, (size_t) 128 << 20);
+	buf_init(&s->log, LOG_MAX);
+	s->events = events_new(s);
+}
+
+bool
+server_open(Server *s)
 {
 	const Config *c = s->config;
 	const union MHD_DaemonInfo *info;
 	int			limit = (int) (c->connections / s->process->n_servers) + 1;
 
-	s->ids = ((uint64_t) getpid() << 40) ^ (uint64_t) loop_wall_ms(s->loop) << 8 ^ (uint64_t) s->index;
-	buf_init(&s->scratch, (size_t) 128 << 20);
-	buf_init(&s->log, LOG_MAX);
-	s->events = events_new(s);
 	s->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME
 							   | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
 							   on_request, s,
@@ -266,11 +275,14 @@ server_start(Server *s)
 void
 server_quiesce(Server *s)
 {
-	MHD_socket	fd;
+	MHD_socket	fd = s->listen_fd;
 
 	if (s->listen_fd < 0)
 		return;
-	fd = MHD_quiesce_daemon(s->http);
+	if (s->http != NULL)
+		fd = MHD_quiesce_daemon(s->http);
+	else
+		atomic_store(&s->drained, true);
 
 	/* Never shut down: another process may be accepting on the same socket. */
 	if (fd != MHD_INVALID_SOCKET)
@@ -292,10 +304,13 @@ server_stop(Server *s)
 		if (r->suspended)
 			reply_problem(r, 503, "overloaded");
 	}
-	(void) MHD_run(s->http);
-	loop_chore_remove(s->loop, &s->http_chore);
-	loop_fd_drop(s->loop, &s->http_fd);
-	MHD_stop_daemon(s->http);
+	if (s->http != NULL)
+	{
+		(void) MHD_run(s->http);
+		loop_chore_remove(s->loop, &s->http_chore);
+		loop_fd_drop(s->loop, &s->http_fd);
+		MHD_stop_daemon(s->http);
+	}
 
 	/* Jobs end here and give back the last references. */
 	pgpool_destroy(s->pg);

@@ -21,6 +21,14 @@ struct MHD_Daemon;
 struct Request;
 struct Keys;
 
+/* Who else looks after the listening sockets. */
+typedef enum Sockets
+{
+	SOCKETS_OWN,				/* nobody: accept at once */
+	SOCKETS_INHERITED,			/* somebody keeps them, nobody accepts */
+	SOCKETS_SHARED				/* another coachd serves them until we can */
+} Sockets;
+
 /* What the whole process shares; fixed after the start, or atomic. */
 typedef struct Process
 {
@@ -29,8 +37,10 @@ typedef struct Process
 	struct Server *servers;
 	Nets		proxies;		/* COACH_TRUSTED_PROXIES */
 	Nets		schools;		/* COACH_TRUSTED_NETS */
+	Sockets		sockets;
 	atomic_bool draining;
-	atomic_int	n_ready;		/* servers that have routes and keys */
+	atomic_bool replaced;		/* by a coachd that accepts already */
+	atomic_int	n_ready;		/* servers that serve clients */
 	struct Reload *reload;
 	PgListener *listener;		/* loop 0's; NULL: there is no direct URL */
 	struct Epoch *epoch;		/* trust in the cache (epoch.h); NULL without
@@ -53,8 +63,12 @@ typedef struct Server
 	struct Metrics *metrics;	/* this loop's counters (metrics.h) */
 	struct Stats *stats;		/* and its gauges (stats.h) */
 
-	struct MHD_Daemon *http;
+	struct MHD_Daemon *http;	/* NULL until clients are accepted */
 	int			listen_fd;
+	LoopTimer	look;			/* handover.c: is it time to accept? */
+	int64_t		looked_ms;		/* first */
+	int64_t		loaded_ms;		/* since when there are routes and keys */
+	bool		ready;			/* serves clients */
 	LoopFd		http_fd;
 	LoopChore	http_chore;
 	uint64_t	ids;			/* state of the generator of request ids */
@@ -71,7 +85,8 @@ typedef struct Server
 	int64_t		quiet_ms;		/* since when nothing is being served */
 } Server;
 
-extern bool server_start(Server *s);
+extern void server_start(Server *s);
+extern bool server_open(Server *s); /* begin to accept */
 extern void server_quiesce(Server *s);	/* stop accepting; answers say close */
 extern void server_stop(Server *s); /* ends what is left, frees */
 
