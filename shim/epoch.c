@@ -64,6 +64,7 @@
 #define POLL_MS		500
 #define TRUST_MS	2000
 #define SETTLE_MS	2500
+#define HEARD_MS	5000
 #define RENEW_MS	2000
 #define LEASE_MS	10000
 #define STEADY_MS	300			/* links must have been up this long to end a
@@ -229,6 +230,17 @@ epoch_delivering(Epoch *e, int change)
 	pthread_mutex_lock(&e->lock);
 	e->shared.deliveries += change;
 	pthread_mutex_unlock(&e->lock);
+}
+
+bool
+epoch_heard(Epoch *e)
+{
+	bool		heard;
+
+	pthread_mutex_lock(&e->lock);
+	heard = clock_ms() < e->shared.fresh_until - TRUST_MS + HEARD_MS;
+	pthread_mutex_unlock(&e->lock);
+	return heard;
 }
 
 void

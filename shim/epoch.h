@@ -57,6 +57,12 @@ extern void epoch_farewell(Epoch *e, RedisCmd *cmd);	/* cmd->done() when
  */
 extern int64_t epoch_trusted(Epoch *e, const char *server_id);
 
+/*
+ * Has the database answered in the last seconds?  Behind a pooler a connection
+ * that is up does not say so.
+ */
+extern bool epoch_heard(Epoch *e);
+
 /* Does an invalidation that these servers confirmed reach every reader? */
 extern bool epoch_delivers(Epoch *e, const char *server_id);
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "daemon/log.h"
+#include "shim/epoch.h"
 #include "shim/reply.h"
 #include "shim/stats.h"
 
@@ -133,7 +134,7 @@ serve_ready(Request *r)
 		reply_document(r, 503, "application/json", STR("{\"status\":\"draining\"}\n"), NULL, "no-store");
 	else if (s->routes == NULL || s->keys == NULL)
 		reply_document(r, 503, "application/json", STR("{\"status\":\"starting\"}\n"), NULL, "no-store");
-	else if (!pgpool_is_up(s->pg))
+	else if (!pgpool_is_up(s->pg) || (s->process->epoch != NULL && !epoch_heard(s->process->epoch)))
 		reply_document(r, 503, "application/json", STR("{\"status\":\"no database\"}\n"), NULL, "no-store");
 	else
 		reply_document(r, 200, "application/json", STR("{\"status\":\"ready\"}\n"), NULL, "no-store");

@@ -5,12 +5,14 @@ One instance (PostgreSQL, Redis, coachd) serves the whole run. `./coach check e2
     COACH_VAR=/tmp/x ./coach up
     COACH_E2E_VAR=/tmp/x /usr/bin/python3 -m pytest test/e2e -k progress
 
-uses one that is up already, and without COACH_E2E_VAR pytest starts and stops its own.
+uses one that is up already, and without COACH_E2E_VAR pytest starts and stops its own. With COACH_E2E_BOUNCER=1 its coachd
+stands behind PgBouncer for the length of the run.
 
 A test makes its own users and courses (new_user, new_course), so that order does not matter; names and e-mails are
 unique by themselves. test_health.py shows the manner.
 """
 
+import contextlib
 import fcntl
 import filecmp
 import itertools
@@ -28,6 +30,7 @@ from instance import TOP, Bouncer, Instance, free_port
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/data")
 PASSWORD = "parola-Uzun-ve-Gizli-7"
+BEHIND_BOUNCER = os.environ.get("COACH_E2E_BOUNCER", "") not in ("", "0")
 
 
 @pytest.fixture(scope="session")
@@ -35,14 +38,34 @@ def instance():
     """The instance under test: .address, .run, .pid(name), .coachd(**settings), .kill_redis(), …"""
     var = os.environ.get("COACH_E2E_VAR")
     if var:
-        yield Instance(var)
-        return
-    folder = tempfile.mkdtemp(prefix="coach-e2e.", dir="/tmp")
+        made = Instance(var)
+    else:
+        folder = tempfile.mkdtemp(prefix="coach-e2e.", dir="/tmp")
+        os.chmod(folder, 0o755)
+        made = Instance(os.path.join(folder, "var"))
+        made.up()
+    if BEHIND_BOUNCER:
+        with bouncer_of(made) as between:
+            made.environment.update(between.settings())
+            made.coach("restart")
+            yield made
+            for name in between.settings():
+                del made.environment[name]
+            if var:
+                made.coach("restart")
+    else:
+        yield made
+    if not var:
+        made.down()
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def bouncer_of(instance):
+    folder = tempfile.mkdtemp(prefix="coach-pgb.", dir="/tmp")
     os.chmod(folder, 0o755)
-    made = Instance(os.path.join(folder, "var"))
-    made.up()
-    yield made
-    made.down()
+    with Bouncer(instance, folder) as made:
+        yield made
     shutil.rmtree(folder)
 
 
@@ -175,13 +198,10 @@ def faults(instance):
 
 
 @pytest.fixture
-def bouncer(instance, tmp_path_factory):
+def bouncer(instance):
     """PgBouncer 1.18 in transaction mode: bouncer.url(user)."""
-    folder = tempfile.mkdtemp(prefix="coach-pgb.", dir="/tmp")
-    os.chmod(folder, 0o755)
-    with Bouncer(instance, folder) as made:
+    with bouncer_of(instance) as made:
         yield made
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

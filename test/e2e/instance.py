@@ -179,7 +179,7 @@ class Instance:
     def __init__(self, var):
         self.var = os.path.realpath(var)
         self.top = TOP
-        self.environment = {**os.environ, "COACH_VAR": self.var}      # of the launcher
+        self.environment = {**os.environ, "COACH_VAR": self.var, **raised_limits()}      # of the launcher
         self.logs = os.path.join(self.var, "log")
         self.run = self.shell('echo "$RUN"').strip()
         self.owner = self.shell('echo "$OWNER"').strip()
@@ -208,7 +208,7 @@ class Instance:
         return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--init-groups", "--", *command]
 
     def up(self):
-        self.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}", **raised_limits()})
+        self.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}"})
 
     def down(self):
         self.coach("down")
@@ -325,7 +325,7 @@ class Bouncer:
                     "[pgbouncer]\n"
                     f"unix_socket_dir = {self.folder}\nlisten_port = 6432\nlisten_addr =\n"
                     f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\n"
-                    "default_pool_size = 20\nmax_client_conn = 200\nlog_connections = 0\nlog_disconnections = 0\n")
+                    "default_pool_size = 20\nmax_client_conn = 400\nserver_login_retry = 1\nlog_connections = 0\nlog_disconnections = 0\n")
         if os.getuid() == 0:
             owner = pwd.getpwnam(self.instance.owner)
             for path in (self.folder, users, config):
@@ -337,6 +337,11 @@ class Bouncer:
 
     def url(self, user="sc_app"):
         return f"host={self.folder} port=6432 dbname=coach user={user}"
+
+    def settings(self):
+        """Those of a coachd behind it: what needs a session goes past it."""
+        return {"COACH_DB_URL": self.url(), "COACH_DB_SLOW_URL": self.url("sc_app_slow"), "COACH_DB_PREPARE": "off",
+                "COACH_DB_DIRECT_URL": f"host={self.instance.run} dbname=coach user=sc_app"}
 
     def __exit__(self, *exc):
         self.process.terminate()

@@ -1,15 +1,17 @@
-"""The student's day through PgBouncer 1.18 in transaction mode, where no prepared statement survives."""
+"""The student's day through PgBouncer 1.18 in transaction mode, where no prepared statement survives.
+
+With COACH_E2E_BOUNCER=1 all the other tests go the same way.
+"""
 
 import pytest
 
 from client import Api
-from instance import Background
+from instance import Background, wait_until
 
 
 @pytest.fixture
 def pooled(instance, bouncer):
-    with instance.coachd(COACH_DB_URL=bouncer.url(), COACH_DB_SLOW_URL=bouncer.url("sc_app_slow"), COACH_DB_PREPARE="off",
-                         COACH_DB_DIRECT_URL=f"host={instance.run} dbname=coach user=sc_app") as server:
+    with instance.coachd(**bouncer.settings()) as server:
         yield server
 
 
@@ -43,3 +45,11 @@ def test_many_at_once_share_the_pool(pooled, new_user, new_course, enroll):
         while len(load.results) < 200 and not load.errors:
             load.stopping.wait(0.05)
     assert set(load.results) == {(200, 200)}
+
+
+def test_readiness_sees_postgresql_behind_the_pool(faults, pooled):
+    """PgBouncer accepts connections whether there is a database or not."""
+    faults.stop_postgres()
+    wait_until(lambda: not pooled.ready(), what="/readyz to notice")
+    faults.start_postgres()
+    wait_until(pooled.ready, what="/readyz to notice that it is back")
