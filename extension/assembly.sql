@@ -54,6 +54,9 @@ BEGIN
             END IF;
         END LOOP;
     END IF;
+    IF e.is_published AND sc.review_never_opens(e.kind, e.review_policy, e.closes_at, e.max_attempts) THEN
+        PERFORM sc_api.invalid('closes_at', 'review_never_opens');
+    END IF;
     PERFORM sc_api.check_valid();
 END
 $$;
@@ -158,7 +161,7 @@ BEGIN
     e.grace_seconds := coalesce(_grace_seconds, 0);
     e.slack_seconds := coalesce(_slack_seconds, 30);
     e.pass_mark := _pass_mark;
-    e.review_policy := coalesce(_review_policy, d -> 'review_policy', sc.default_review_policy());
+    e.review_policy := coalesce(_review_policy, d -> 'review_policy');
     PERFORM sc.check_exam(e);
 
     INSERT INTO sc.exams (course_id, season_id, title, description, exam_type, kind, time_limit, opens_at, closes_at,
@@ -182,12 +185,6 @@ END
 $$;
 COMMENT ON FUNCTION sc_api.exam_create(bigint, text, text, bigint, bigint, text, text, text, int, timestamptz, timestamptz, int, text, text, int, int, numeric, boolean, boolean, text, numeric, jsonb, boolean, text[]) IS
 'Makes a draft. preset (TYT, AYT, YDT, LGS, …) brings its sections, time limit, wrongs per right and review policy (nothing before the close); what the body gives wins. Then add questions and an audience, and publish.';
-
-CREATE FUNCTION sc.default_review_policy()
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{"during": [], "after": ["marks"], "open": ["marks"], "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}'::jsonb;
-COMMENT ON FUNCTION sc.default_review_policy() IS 'marks at once, keys only when the exam is closed for everybody';
 
 CREATE FUNCTION sc.sits_exam(actor bigint, exam_id bigint)
 RETURNS boolean
@@ -347,7 +344,8 @@ BEGIN
     e.overdue_policy := coalesce(_overdue_policy, e.overdue_policy);
     e.grace_seconds := coalesce(_grace_seconds, e.grace_seconds);
     e.slack_seconds := coalesce(_slack_seconds, e.slack_seconds);
-    e.review_policy := coalesce(_review_policy, e.review_policy);
+    SELECT CASE WHEN 'review_policy' = ANY (given) THEN _review_policy ELSE x.review_policy END INTO e.review_policy
+    FROM sc.exams AS x WHERE x.id = exam_patch.exam_id;
     PERFORM sc.check_exam(e);
     UPDATE sc.exams AS x
     SET title = e.title, course_id = e.course_id, season_id = e.season_id, description = e.description,
@@ -365,7 +363,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_patch(bigint, bigint, text, bigint, bigint, text, text, int, timestamptz, timestamptz, int, text, text, int, int, numeric, boolean, boolean, text, numeric, jsonb, boolean, text[]) IS
-'Changes settings. New times reach running attempts at once. Shuffling and penalties cannot change after the first attempt; "password": null takes the password away.';
+'Changes settings. New times reach running attempts at once. Shuffling and penalties cannot change after the first attempt; "password": null takes the password away, "review_policy": null takes what fits the exam.';
 
 CREATE FUNCTION sc_api.exam_delete(actor bigint, exam_id bigint)
 RETURNS void
@@ -398,8 +396,11 @@ DECLARE
     made bigint;
     s record;
     section bigint;
+    reserved bigint[];
 BEGIN
     PERFORM sc.read_exam(actor, exam_id);
+    reserved := ARRAY(SELECT sc.reserved_questions(actor, ARRAY(
+        SELECT q.question_id FROM sc.exam_questions AS q WHERE q.exam_id = exam_copy.exam_id)));
     IF _course_id IS NOT NULL AND NOT sc.may_use_course(actor, _course_id) THEN
         PERFORM sc_api.invalid('course_id', 'not_your_course');
     END IF;
@@ -422,9 +423,10 @@ BEGIN
         INSERT INTO sc.exam_sections (exam_id, order_index, title, test, subject_id, question_count, wrongs_per_right, alternative_group, draw)
         VALUES (made, s.order_index, s.title, s.test, s.subject_id, s.question_count, s.wrongs_per_right, s.alternative_group, s.draw)
         RETURNING id INTO section;
-        -- a copy takes the questions as they are now, not the old versions
+        -- a copy takes the questions as they are now, not the old versions, unless what they are now is another exam's secret
         INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index, points)
-        SELECT made, section, q.question_id, v.id, q.order_index, q.points
+        SELECT made, section, q.question_id, CASE WHEN q.question_id = ANY (reserved) THEN q.version_id ELSE v.id END,
+               q.order_index, q.points
         FROM sc.exam_questions AS q
         JOIN sc.questions AS b ON b.id = q.question_id
         JOIN sc.question_versions AS v ON v.question_id = b.id AND v.version = b.current_version
@@ -696,6 +698,11 @@ BEGIN
         PERFORM sc_api.invalid('question_ids', 'unknown_question', jsonb_build_object('question_id', missing));
     END IF;
     PERFORM sc_api.check_valid();
+    -- whoever has a question in an exam sees its key
+    SELECT min(r) INTO missing FROM sc.reserved_questions(actor, ids) AS r;
+    IF missing IS NOT NULL THEN
+        PERFORM sc_api.refuse(409, 'question_reserved', jsonb_build_object('question_id', missing));
+    END IF;
     PERFORM FROM sc.exam_questions AS q WHERE q.exam_id = exam_question_add.exam_id AND q.question_id = ANY (ids);
     IF FOUND OR (SELECT count(DISTINCT u.id) FROM unnest(ids) AS u(id)) < cardinality(ids) THEN
         PERFORM sc_api.refuse(409, 'question_already_in_exam');
@@ -757,6 +764,9 @@ BEGIN
         PERFORM sc_api.invalid('points', 'invalid_value');
     END IF;
     PERFORM sc_api.check_valid();
+    IF _latest_version AND sc.is_reserved(actor, question_id) THEN
+        PERFORM sc_api.refuse(409, 'question_reserved');
+    END IF;
     IF _order_index IS NOT NULL OR section <> old.section_id THEN
         UPDATE sc.exam_questions AS q SET order_index = q.order_index - 1
         WHERE q.section_id = old.section_id AND q.order_index > old.order_index;

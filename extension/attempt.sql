@@ -129,7 +129,7 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION sc.close_overdue(int, timestamptz) IS
     'closes up to lim attempts whose time is up, as their exams'' policies say, and scores them; many may run at once; returns how many were closed';
 
-CREATE FUNCTION sc.attempt_actor(token text)
+CREATE FUNCTION sc.attempt_actor(token text, attempt_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 AS $$
@@ -138,13 +138,13 @@ DECLARE
 BEGIN
     SELECT a.user_id INTO holder
     FROM sc.exam_attempts AS a
-    WHERE a.token_hash = sha256(convert_to(token, 'UTF8'))
+    WHERE a.token_hash = sha256(convert_to(token, 'UTF8')) AND a.id = attempt_actor.attempt_id
       AND coalesce(a.finished_at, 'infinity') > clock_timestamp() - interval '1 hour';
     RETURN holder;
 END
 $$;
-COMMENT ON FUNCTION sc.attempt_actor(text) IS
-    'whose attempt token this is; good while the attempt is open and an hour after, however long ago the log-in was; NULL if nobody''s';
+COMMENT ON FUNCTION sc.attempt_actor(text, bigint) IS
+    'whose attempt this token is good for: the one it was given for, no other of the student''s, while it is open and an hour after, however long ago the log-in was; NULL if nobody''s';
 
 -- What is shown of an attempt.
 
@@ -471,6 +471,7 @@ BEGIN
         UPDATE sc.exam_attempts AS a
         SET token_hash = sha256(convert_to(v.token, 'UTF8'))
         WHERE a.id = started.attempt_id;
+        PERFORM sc_api.not_kept(v.token);
     END IF;
     PERFORM sc_api.answer(CASE started.outcome WHEN 'created' THEN 201 ELSE 200 END);
     PERFORM sc_api.header('Location', '/api/v1/attempts/' || started.attempt_id);
@@ -478,7 +479,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.attempt_start(bigint, bigint, text, bigint[], boolean, boolean) IS
-'Begins the exam (201), or gives the attempt that is already open (200): calling it twice never makes two. The time runs from here. sections chooses among alternative sections; without it all alternatives are shown and the one that is answered counts. with_token gives an attempt token for the header X-Attempt-Token, which outlives the log-in. preview lets staff try the exam.';
+'Begins the exam (201), or gives the attempt that is already open (200): calling it twice never makes two. The time runs from here. sections chooses among alternative sections; without it all alternatives are shown and the one that is answered counts. with_token gives an attempt token for the header X-Attempt-Token, good for this attempt alone, which outlives the log-in; it takes the place of an earlier one, and a replay by Idempotency-Key does not repeat it: start again without the key for another. preview lets staff try the exam.';
 
 CREATE FUNCTION sc_api.attempt_get(actor bigint, attempt_id bigint)
 RETURNS sc_api.attempt

@@ -26,6 +26,7 @@ CREATE TYPE sc_api.question AS (
     source text,
     tags text[],
     is_active boolean,
+    is_reserved boolean,
     created_by bigint,
     created_at timestamptz,
     updated_at timestamptz
@@ -39,7 +40,7 @@ COMMENT ON COLUMN sc_api.question.name IS 'short name';
 COMMENT ON COLUMN sc_api.question.prompt IS 'text, Markdown with LaTeX';
 COMMENT ON COLUMN sc_api.question.format IS 'markdown, html or plain';
 COMMENT ON COLUMN sc_api.question.options IS 'choices: [{"id", "text"}]; matching: {"left": […], "right": […]}';
-COMMENT ON COLUMN sc_api.question.key IS 'what is right; the shape depends on the type';
+COMMENT ON COLUMN sc_api.question.key IS 'what is right; the shape depends on the type; null while reserved';
 COMMENT ON COLUMN sc_api.question.explanation IS 'shown where the review policy allows';
 COMMENT ON COLUMN sc_api.question.media IS '[{"url", "kind", "alt"}]';
 COMMENT ON COLUMN sc_api.question.points IS 'default worth';
@@ -52,6 +53,7 @@ COMMENT ON COLUMN sc_api.question.grade IS 'class year';
 COMMENT ON COLUMN sc_api.question.source IS 'book or paper it came from';
 COMMENT ON COLUMN sc_api.question.tags IS 'free tags';
 COMMENT ON COLUMN sc_api.question.is_active IS 'false: no longer offered';
+COMMENT ON COLUMN sc_api.question.is_reserved IS 'an exam of somebody else that is not over uses it: no key, no explanation, no change';
 COMMENT ON COLUMN sc_api.question.created_by IS 'author';
 COMMENT ON COLUMN sc_api.question.created_at IS 'when it was made';
 COMMENT ON COLUMN sc_api.question.updated_at IS 'when it last changed';
@@ -539,15 +541,52 @@ $$;
 COMMENT ON FUNCTION sc.questions_matching(bigint, bigint, bigint, text, text, int, text, text, text, tsquery, boolean) IS
     'questions that fit; NULL does not restrict';
 
-CREATE FUNCTION sc.question_row(question_id bigint)
+CREATE FUNCTION sc.reserved_questions(actor bigint, ids bigint[])
+RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+AS $$
+BEGIN
+    IF sc.can(actor, 'exams.manage') THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH used AS MATERIALIZED (
+        SELECT q.question_id, q.exam_id
+        FROM sc.exam_questions AS q
+        JOIN sc.questions AS b ON b.id = q.question_id
+        WHERE q.question_id = ANY (ids) AND b.created_by IS DISTINCT FROM actor),
+    -- one look at each exam, whatever it uses
+    secret AS MATERIALIZED (
+        SELECT x.exam_id
+        FROM (SELECT DISTINCT u.exam_id FROM used AS u) AS x
+        WHERE NOT sc.is_exam_staff(actor, x.exam_id) AND sc.exam_keeps_keys(x.exam_id))
+    SELECT DISTINCT u.question_id FROM used AS u JOIN secret AS s ON s.exam_id = u.exam_id;
+END
+$$;
+COMMENT ON FUNCTION sc.reserved_questions(bigint, bigint[]) IS
+    'of these questions the ones whose keys the user may not see now: exams that others run keep them secret; authors see their own, and who manages all exams sees all';
+
+CREATE FUNCTION sc.is_reserved(actor bigint, question_id bigint)
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM sc.reserved_questions(actor, ARRAY[is_reserved.question_id]));
+END
+$$;
+COMMENT ON FUNCTION sc.is_reserved(bigint, bigint) IS 'is the key of the question kept from this user by somebody else''s exam';
+
+CREATE FUNCTION sc.question_row(question_id bigint, reserved boolean DEFAULT false)
 RETURNS sc_api.question
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 AS $$
 DECLARE
     a sc_api.question;
 BEGIN
-    SELECT q.id, v.version, v.id, v.type, v.name, v.prompt, v.format, v.options, v.key, v.explanation, v.media, v.points,
-           q.subject_id, q.unit_id, q.outcome_id, q.category, q.difficulty, q.grade, q.source, q.tags, q.is_active,
+    SELECT q.id, v.version, v.id, v.type, v.name, v.prompt, v.format,
+           CASE WHEN reserved THEN sc.options_public(v.type, v.options) ELSE v.options END,
+           CASE WHEN NOT reserved THEN v.key END, CASE WHEN NOT reserved THEN v.explanation END, v.media, v.points,
+           q.subject_id, q.unit_id, q.outcome_id, q.category, q.difficulty, q.grade, q.source, q.tags, q.is_active, reserved,
            q.created_by, q.created_at, q.updated_at
     INTO a
     FROM sc.questions AS q
@@ -556,7 +595,8 @@ BEGIN
     RETURN a;
 END
 $$;
-COMMENT ON FUNCTION sc.question_row(bigint) IS 'a question with its current version; NULL if there is none';
+COMMENT ON FUNCTION sc.question_row(bigint, boolean) IS
+    'a question with its current version, as a student may see it where reserved; NULL if there is none';
 
 CREATE FUNCTION sc.export_questions(format text, ids bigint[])
 RETURNS text
@@ -629,6 +669,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     ids bigint[];
+    reserved bigint[];
 BEGIN
     IF _type IS NOT NULL AND sc.question_normal(_type) NOT IN
         ('single', 'multiple', 'truefalse', 'numeric', 'short', 'matching', 'ordering', 'essay', 'description') THEN
@@ -640,33 +681,38 @@ BEGIN
                                             _source, _tag, _category, sc.prefix_query(_q), _all) AS m
         ORDER BY m);
     PERFORM sc_api.total(cardinality(ids));
+    ids := ids[(page - 1)::bigint * per_page + 1 : page::bigint * per_page];
+    reserved := ARRAY(SELECT sc.reserved_questions(actor, ids));
     RETURN QUERY
     SELECT x.*
-    FROM unnest(ids[(page - 1)::bigint * per_page + 1 : page::bigint * per_page]) WITH ORDINALITY AS f(id, place),
-         sc.question_row(f.id) AS x
+    FROM unnest(ids) WITH ORDINALITY AS f(id, place), sc.question_row(f.id, f.id = ANY (reserved)) AS x
     ORDER BY f.place;
 END
 $$;
 COMMENT ON FUNCTION sc_api.questions_list(bigint, bigint, bigint, bigint, text, text, int, text, text, text, text, boolean, int, int) IS
-    'Questions of the bank, with keys. q finds by beginnings of words of name and text, with or without Turkish letters; category takes what lies below it; all shows withdrawn ones too.';
+    'Questions of the bank, with keys. q finds by beginnings of words of name and text, with or without Turkish letters; category takes what lies below it; all shows withdrawn ones too. is_reserved: an exam of somebody else that is not over uses the question, and its key is not shown.';
 
 CREATE FUNCTION sc_api.question_get(actor bigint, question_id bigint)
 RETURNS sc_api.question
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RETURN sc.question_row(question_id);
+    RETURN sc.question_row(question_id, sc.is_reserved(actor, question_id));
 END
 $$;
-COMMENT ON FUNCTION sc_api.question_get(bigint, bigint) IS 'A question with its current version and key.';
+COMMENT ON FUNCTION sc_api.question_get(bigint, bigint) IS 'A question with its current version and key; without the key while an exam of somebody else keeps it (is_reserved).';
 
 CREATE FUNCTION sc_api.question_versions(actor bigint, question_id bigint)
 RETURNS SETOF sc_api.question_version
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    reserved boolean := sc.is_reserved(actor, question_id);
 BEGIN
     RETURN QUERY
-    SELECT v.id, v.version, v.type, v.name, v.prompt, v.format, v.options, v.key, v.explanation, v.media, v.points,
+    SELECT v.id, v.version, v.type, v.name, v.prompt, v.format,
+           CASE WHEN reserved THEN sc.options_public(v.type, v.options) ELSE v.options END,
+           CASE WHEN NOT reserved THEN v.key END, CASE WHEN NOT reserved THEN v.explanation END, v.media, v.points,
            v.created_by, v.created_at
     FROM sc.question_versions AS v
     WHERE v.question_id = question_versions.question_id
@@ -676,7 +722,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION sc_api.question_versions(bigint, bigint) IS 'All versions of a question, the newest first.';
+COMMENT ON FUNCTION sc_api.question_versions(bigint, bigint) IS 'All versions of a question, the newest first; without keys while the question is reserved.';
 
 -- Field errors of a draft, and references that must fit together.
 CREATE FUNCTION sc.question_validate(d sc.question_draft, subject_id bigint, unit_id bigint, outcome_id bigint)
@@ -752,6 +798,9 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');
     END IF;
+    IF sc.is_reserved(actor, question_id) THEN
+        PERFORM sc_api.refuse(409, 'question_reserved');
+    END IF;
     was := sc.question_row(question_id);
     d := ROW(NULL,
              CASE WHEN _type IS NULL THEN was.type ELSE sc.question_normal(_type) END,
@@ -792,13 +841,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.question_update(bigint, bigint, text[], text, text, jsonb, jsonb, text, text, text, jsonb, numeric, bigint, bigint, bigint, text, text, int, text, text[], boolean) IS
-    'Changes a question. What it says becomes a new version, so that running and past exams keep theirs; where it is filed changes in place.';
+    'Changes a question. What it says becomes a new version, so that running and past exams keep theirs; where it is filed changes in place. Refused while an exam of somebody else that is not over uses it.';
 
 CREATE FUNCTION sc_api.question_delete(actor bigint, question_id bigint)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+    IF sc.is_reserved(actor, question_id) THEN
+        PERFORM sc_api.refuse(409, 'question_reserved');
+    END IF;
     UPDATE sc.questions AS q SET is_active = false WHERE q.id = question_delete.question_id AND q.is_active;
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');
@@ -806,7 +858,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.question_delete(bigint, bigint) IS
-    'Withdraws a question: it is offered no more, and stays where exams use it.';
+    'Withdraws a question: it is offered no more, and stays where exams use it. Refused while an exam of somebody else that is not over uses it.';
 
 CREATE FUNCTION sc_api.questions_import(
     actor bigint, raw text, ctx jsonb, _format text DEFAULT NULL, _dry_run boolean DEFAULT false, _subject_id bigint DEFAULT NULL,
@@ -843,6 +895,8 @@ CREATE FUNCTION sc_api.questions_export(
 RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    ids bigint[];
 BEGIN
     IF _format NOT IN ('gift', 'csv', 'json') THEN
         PERFORM sc_api.invalid('format', 'unknown_value');
@@ -852,11 +906,10 @@ BEGIN
                                                        WHEN 'json' THEN 'application/json' ELSE 'text/plain; charset=utf-8' END);
     PERFORM sc_api.header('Content-Disposition', 'attachment; filename="questions.' ||
                           CASE _format WHEN 'gift' THEN 'txt' ELSE _format END || '"');
-    RETURN sc.export_questions(_format, ARRAY(
-        SELECT m FROM sc.questions_matching(_subject_id, _unit_id, _outcome_id, sc.question_normal(_type), _difficulty, _grade,
-                                            _source, _tag, _category, sc.prefix_query(_q), false) AS m
-        ORDER BY m));
+    ids := ARRAY(SELECT sc.questions_matching(_subject_id, _unit_id, _outcome_id, sc.question_normal(_type), _difficulty, _grade,
+                                              _source, _tag, _category, sc.prefix_query(_q), false));
+    RETURN sc.export_questions(_format, ARRAY(SELECT unnest(ids) EXCEPT SELECT sc.reserved_questions(actor, ids) ORDER BY 1));
 END
 $$;
 COMMENT ON FUNCTION sc_api.questions_export(bigint, text, bigint, bigint, bigint, text, text, int, text, text, text, text) IS
-    'The questions that fit as a file: gift, csv or json. Importing it gives the same questions.';
+    'The questions that fit as a file: gift, csv or json. Importing it gives the same questions. Those that exams of others keep secret are left out.';

@@ -708,6 +708,20 @@ sc_api_no_store(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(sc_api_not_kept);
+PGDLLEXPORT Datum
+sc_api_not_kept(PG_FUNCTION_ARGS)
+{
+	if (in_hand != NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(in_hand->mcxt);
+
+		in_hand->secrets = lappend(in_hand->secrets, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+		MemoryContextSwitchTo(caller);
+	}
+	PG_RETURN_VOID();
+}
+
 PG_FUNCTION_INFO_V1(sc_api_answer);
 PGDLLEXPORT Datum
 sc_api_answer(PG_FUNCTION_ARGS)

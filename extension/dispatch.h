@@ -122,6 +122,7 @@ typedef struct Call
 	List	   *field_errors;	/* of ScFieldError */
 	List	   *headers;		/* of Header */
 	List	   *events;			/* of char * */
+	List	   *secrets;		/* of char *: texts not to be kept */
 	int64		total;			/* -1: not said */
 	bool		no_store;
 	int			said_status;	/* by sc_api.answer(); 0: nothing said */

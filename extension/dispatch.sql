@@ -28,6 +28,13 @@ AS 'MODULE_PATHNAME', 'sc_api_no_store'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION sc_api.no_store() IS 'says that this answer must not be cached';
 
+CREATE FUNCTION sc_api.not_kept(secret text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'sc_api_not_kept'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION sc_api.not_kept(text) IS
+    'says that a text of this answer must not be stored beside an Idempotency-Key: a replay shows null in its place';
+
 CREATE FUNCTION sc_api.answer(status int, code text DEFAULT NULL, params jsonb DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'sc_api_answer'

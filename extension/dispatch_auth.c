@@ -141,26 +141,44 @@ user_fault(int64 user, int64 iat_ms)
 	return fault;
 }
 
+/* The attempt that the path names, 0 if it names none. */
+static int64
+attempt_in_path(Call *call)
+{
+	for (int i = 0; i < call->route->nparams; i++)
+	{
+		Parameter  *param = &call->route->params[i];
+
+		if (param->source == FROM_PATH && strcmp(param->name, "attempt_id") == 0 &&
+			param->path_index < call->in->npath)
+			return strtoll(call->in->path[param->path_index], NULL, 10);
+	}
+	return 0;
+}
+
 /*
- * The user of an attempt token, which outlives the log-in.  The function that
- * knows belongs to the exams and is looked up late.
+ * The user of an attempt token, which outlives the log-in and opens no other
+ * attempt than the one it was given for.  The function that knows belongs to
+ * the exams and is looked up late.
  */
 static bool
-attempt_user(const char *token, int64 *user)
+attempt_user(Call *call, const char *token, int64 *user)
 {
-	Oid			argtypes[] = {TEXTOID};
-	Oid			proc = LookupFuncName(list_make2(makeString("sc"), makeString("attempt_actor")), 1, argtypes, true);
+	Oid			argtypes[] = {TEXTOID, INT8OID};
+	Oid			proc = LookupFuncName(list_make2(makeString("sc"), makeString("attempt_actor")), 2, argtypes, true);
 	FmgrInfo	flinfo;
 
-	LOCAL_FCINFO(fcinfo, 1);
+	LOCAL_FCINFO(fcinfo, 2);
 	Datum		result;
 
 	if (!OidIsValid(proc))
 		return false;
 	fmgr_info(proc, &flinfo);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 2, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = CStringGetTextDatum(token);
 	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = Int64GetDatum(attempt_in_path(call));
+	fcinfo->args[1].isnull = false;
 	result = FunctionCallInvoke(fcinfo);
 	if (fcinfo->isnull)
 		return false;
@@ -196,7 +214,9 @@ dispatch_authenticate(Call *call)
 	{
 		const char *token = dispatch_ctx(call, "attempt_token");
 
-		if (token != NULL && attempt_user(token, &in->actor))
+		if (token != NULL && !attempt_user(call, token, &in->actor))
+			fault = "attempt_token_invalid";
+		else if (token != NULL)
 		{
 			find_tables();
 			in->anonymous = false;

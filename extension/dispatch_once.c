@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation_d.h"
 #include "catalog/pg_type_d.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
@@ -131,6 +132,26 @@ dispatch_replay(Call *call)
 	return false;
 }
 
+/* A body with null where the handler said that a text is not to be kept. */
+static const char *
+without_secrets(Call *call, const char *body)
+{
+	ListCell   *cell;
+
+	foreach(cell, call->secrets)
+	{
+		StringInfoData quoted;
+		Datum		kept;
+
+		initStringInfo(&quoted);
+		sc_json_cstring(&quoted, lfirst(cell));
+		kept = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID, CStringGetTextDatum(body),
+									   CStringGetTextDatum(quoted.data), CStringGetTextDatum("null"));
+		body = TextDatumGetCString(kept);
+	}
+	return body;
+}
+
 /* Store the answer beside the key.  A failure on our side is not worth it. */
 void
 dispatch_remember(Call *call)
@@ -148,6 +169,8 @@ dispatch_remember(Call *call)
 		status = call->problem.status;
 		body = sc_problem_document(&call->problem, dispatch_ctx(call, "lang"), dispatch_ctx(call, "request_id"));
 	}
+	if (body != NULL)
+		body = without_secrets(call, body);
 	initStringInfo(&headers);
 	appendStringInfoChar(&headers, '{');
 	foreach(cell, call->headers)

@@ -341,7 +341,9 @@ DECLARE
     new_id bigint;
 BEGIN
     PERFORM sc.manages_enrollments(actor, _course_id);
-    IF NOT EXISTS (SELECT FROM sc.users AS u WHERE u.id = _user_id AND u.is_active) THEN
+    -- a place in a course opens the card to its teacher: only the office enrols strangers
+    IF NOT EXISTS (SELECT FROM sc.users AS u WHERE u.id = _user_id AND u.is_active)
+       OR NOT (sc.can(actor, 'enrollments.manage') OR sc.may_see_student(actor, _user_id)) THEN
         PERFORM sc_api.invalid('user_id', 'unknown_reference');
     END IF;
     IF _expires_at <= clock_timestamp() THEN
@@ -357,7 +359,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.enrollment_create(bigint, bigint, bigint, timestamptz) IS
-    'Enrols a user in a course, published or not; a later expires_at lengthens a place that is held.';
+    'Enrols a user in a course, published or not; a later expires_at lengthens a place that is held. Teachers enrol students whom they teach already, in a class or another course; the office enrols anybody.';
 
 CREATE FUNCTION sc_api.enrollment_get(actor bigint, _enrollment_id bigint)
 RETURNS sc_api.enrollment

@@ -248,62 +248,130 @@ COMMENT ON FUNCTION sc.deadlines_follow() IS
 
 -- What a student may see, and when.
 
+CREATE FUNCTION sc.review_policy(policy jsonb, closes_at timestamptz, max_attempts int)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+    early jsonb := CASE
+        WHEN closes_at IS NOT NULL AND max_attempts = 1 THEN '["answer"]'
+        WHEN closes_at IS NOT NULL OR max_attempts = 1 THEN '["answer", "marks"]'
+        ELSE '["answer", "correctness", "marks", "key", "explanation"]' END;
+BEGIN
+    RETURN coalesce(policy, jsonb_build_object(
+        'during', '[]'::jsonb, 'after', early, 'open', early,
+        'closed', '["answer", "correctness", "marks", "key", "explanation", "rank"]'::jsonb));
+END
+$$;
+COMMENT ON FUNCTION sc.review_policy(jsonb, timestamptz, int) IS
+    'the review policy that holds: the one that was set, or what fits the exam: sat once in a window (a deneme), nothing but the own answers before it is closed; repeatable in a window, or sat once without an end, marks too; practice, repeatable without an end, everything at once';
+
+CREATE FUNCTION sc.review_never_opens(kind text, policy jsonb, closes_at timestamptz, max_attempts int)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+    p jsonb := sc.review_policy(policy, closes_at, max_attempts);
+BEGIN
+    RETURN kind = 'online' AND closes_at IS NULL
+       AND coalesce(p -> 'closed' ? 'marks', false)
+       AND NOT coalesce(p -> 'after' ? 'marks' OR p -> 'open' ? 'marks', false);
+END
+$$;
+COMMENT ON FUNCTION sc.review_never_opens(text, jsonb, timestamptz, int) IS
+    'does the policy promise marks for the close of an exam that never closes';
+
+CREATE FUNCTION sc.exam_over(exam_id bigint, at timestamptz DEFAULT clock_timestamp())
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    e record;
+BEGIN
+    SELECT x.kind, x.slack_seconds, greatest(x.closes_at, (SELECT max(o.closes_at) FROM sc.exam_overrides AS o WHERE o.exam_id = x.id)) AS last_close,
+           x.closes_at IS NULL AS is_endless
+    INTO e
+    FROM sc.exams AS x WHERE x.id = exam_over.exam_id;
+    RETURN e.kind = 'paper'
+        OR (NOT e.is_endless
+            AND exam_over.at > e.last_close + make_interval(secs => e.slack_seconds)
+            AND NOT EXISTS (SELECT FROM sc.exam_attempts AS t
+                            WHERE t.exam_id = exam_over.exam_id AND t.state IN ('in_progress', 'overdue') AND NOT t.is_preview));
+END
+$$;
+COMMENT ON FUNCTION sc.exam_over(bigint, timestamptz) IS
+    'is the exam closed for everybody: past the last close of any override and the slack, and nobody is writing; a paper exam always is';
+
 CREATE FUNCTION sc.review_phase(exam_id bigint, attempt_id bigint, at timestamptz DEFAULT clock_timestamp())
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
-    a record;
-    e record;
+    finished timestamptz;
 BEGIN
-    SELECT x.closes_at, x.slack_seconds, x.results_published_at, x.kind,
-           (SELECT max(o.closes_at) FROM sc.exam_overrides AS o WHERE o.exam_id = x.id) AS last_close,
-           EXISTS (SELECT FROM sc.exam_attempts AS t
-                   WHERE t.exam_id = x.id AND t.state IN ('in_progress', 'overdue') AND NOT t.is_preview) AS running
-    INTO e
-    FROM sc.exams AS x WHERE x.id = review_phase.exam_id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
     IF attempt_id IS NOT NULL THEN
-        SELECT t.state, t.finished_at INTO a FROM sc.exam_attempts AS t WHERE t.id = review_phase.attempt_id;
+        SELECT t.finished_at INTO finished FROM sc.exam_attempts AS t WHERE t.id = review_phase.attempt_id;
         IF NOT FOUND THEN
             RETURN NULL;
-        END IF;
-        IF a.finished_at IS NULL THEN
+        ELSIF finished IS NULL THEN
             RETURN 'during';
         END IF;
     END IF;
-    IF e.kind = 'paper' THEN
-        RETURN 'closed';
-    END IF;
-    IF e.closes_at IS NOT NULL
-       AND review_phase.at > greatest(e.closes_at, e.last_close) + make_interval(secs => e.slack_seconds)
-       AND NOT e.running THEN
-        RETURN 'closed';
-    END IF;
-    IF attempt_id IS NOT NULL AND review_phase.at < a.finished_at + interval '120 seconds' THEN
-        RETURN 'after';
-    END IF;
-    RETURN 'open';
+    RETURN CASE WHEN sc.exam_over(exam_id, review_phase.at) THEN 'closed'
+                WHEN review_phase.at < finished + interval '120 seconds' THEN 'after'
+                ELSE 'open' END;
 END
 $$;
 COMMENT ON FUNCTION sc.review_phase(bigint, bigint, timestamptz) IS
     'during (the attempt runs), after (the first two minutes), open, or closed: the exam is over for everybody, with every override and the slack, and nobody is writing';
 
-CREATE FUNCTION sc.review_allows(exam_id bigint, attempt_id bigint, what text, at timestamptz DEFAULT clock_timestamp())
-RETURNS boolean
+CREATE FUNCTION sc.review_shows(exam_id bigint, attempt_id bigint, at timestamptz DEFAULT clock_timestamp())
+RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     policy jsonb;
 BEGIN
-    SELECT e.review_policy INTO policy FROM sc.exams AS e WHERE e.id = review_allows.exam_id;
-    RETURN coalesce(policy -> sc.review_phase(exam_id, attempt_id, review_allows.at) ? what, false);
+    SELECT sc.review_policy(e.review_policy, e.closes_at, e.max_attempts) INTO policy
+    FROM sc.exams AS e WHERE e.id = review_shows.exam_id;
+    RETURN coalesce(policy -> sc.review_phase(exam_id, attempt_id, review_shows.at), '[]');
+END
+$$;
+COMMENT ON FUNCTION sc.review_shows(bigint, bigint, timestamptz) IS
+    'what the exam''s review policy shows the student at that instant, of answer, correctness, marks, key, explanation and rank';
+
+CREATE FUNCTION sc.review_allows(exam_id bigint, attempt_id bigint, what text, at timestamptz DEFAULT clock_timestamp())
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN sc.review_shows(exam_id, attempt_id, review_allows.at) ? what;
 END
 $$;
 COMMENT ON FUNCTION sc.review_allows(bigint, bigint, text, timestamptz) IS
     'does the exam''s review policy show the student this at that instant: answer, correctness, marks, key, explanation or rank';
+
+CREATE FUNCTION sc.exam_keeps_keys(exam_id bigint, at timestamptz DEFAULT clock_timestamp())
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    keeps boolean;
+BEGIN
+    SELECT e.is_active
+           AND CASE WHEN e.kind = 'paper'
+                    THEN NOT EXISTS (SELECT FROM sc.exam_results AS r WHERE r.exam_id = e.id)
+                    ELSE NOT e.is_published
+                      OR NOT (sc.review_policy(e.review_policy, e.closes_at, e.max_attempts) -> 'open' ? 'key'
+                              OR sc.exam_over(e.id, exam_keeps_keys.at))
+                    END
+    INTO keeps
+    FROM sc.exams AS e WHERE e.id = exam_keeps_keys.exam_id;
+    RETURN coalesce(keeps, false);
+END
+$$;
+COMMENT ON FUNCTION sc.exam_keeps_keys(bigint, timestamptz) IS
+    'are the keys of the exam still secret: a draft, and what can still be written unless its review policy shows keys at once; a paper exam until its first result';
 
 -- Types of the REST API.
 
@@ -383,7 +451,7 @@ COMMENT ON COLUMN sc_api.exam.shuffle_questions IS 'order of questions differs p
 COMMENT ON COLUMN sc_api.exam.shuffle_options IS 'order of options differs per attempt';
 COMMENT ON COLUMN sc_api.exam.has_password IS 'a password is asked at the start';
 COMMENT ON COLUMN sc_api.exam.pass_mark IS 'percent of the points';
-COMMENT ON COLUMN sc_api.exam.review_policy IS 'what the student sees in the phases during, after, open and closed';
+COMMENT ON COLUMN sc_api.exam.review_policy IS 'what the student sees in the phases during, after, open and closed; as set, or what fits the exam';
 COMMENT ON COLUMN sc_api.exam.is_open_to_all IS 'every student may sit it';
 COMMENT ON COLUMN sc_api.exam.is_published IS 'students can see it';
 COMMENT ON COLUMN sc_api.exam.published_at IS 'when it was published';
@@ -500,7 +568,8 @@ BEGIN
     SELECT e.id, e.course_id, e.season_id, e.title, e.description, e.exam_type, e.kind, e.time_limit,
            e.opens_at, e.closes_at, e.max_attempts, e.grading_method, e.overdue_policy, e.grace_seconds,
            e.slack_seconds, e.wrongs_per_right, e.shuffle_questions, e.shuffle_options,
-           e.password_hash IS NOT NULL, e.pass_mark, e.review_policy, e.is_open_to_all, e.is_published,
+           e.password_hash IS NOT NULL, e.pass_mark,
+           sc.review_policy(e.review_policy, e.closes_at, e.max_attempts), e.is_open_to_all, e.is_published,
            e.published_at, e.is_frozen, e.results_published_at,
            (SELECT coalesce(sum(greatest(s.question_count, n.n)), 0)
             FROM sc.exam_sections AS s

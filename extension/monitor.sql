@@ -711,7 +711,7 @@ DECLARE
     v sc_api.review;
     a record;
 BEGIN
-    SELECT x.exam_id, x.user_id, x.seed, e.shuffle_options, e.review_policy INTO a
+    SELECT x.exam_id, x.user_id, x.seed, e.shuffle_options INTO a
     FROM sc.exam_attempts AS x JOIN sc.exams AS e ON e.id = x.exam_id
     WHERE x.id = attempt_review.attempt_id;
     IF NOT FOUND OR (a.user_id <> actor AND NOT sc.sees_attempt(actor, attempt_id)) THEN
@@ -722,7 +722,7 @@ BEGIN
     v.server_now := clock_timestamp();
     v.phase := sc.review_phase(a.exam_id, attempt_id, v.server_now);
     IF a.user_id = actor THEN
-        v.shows := ARRAY(SELECT jsonb_array_elements_text(a.review_policy -> v.phase));
+        v.shows := ARRAY(SELECT jsonb_array_elements_text(sc.review_shows(a.exam_id, attempt_id, v.server_now)));
     ELSIF sc.is_exam_staff(actor, a.exam_id) OR v.phase = 'closed' THEN
         v.shows := '{answer,correctness,marks,key,explanation,rank}';
     ELSIF v.phase <> 'during' THEN

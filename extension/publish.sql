@@ -54,27 +54,32 @@ COMMENT ON FUNCTION sc_api.audience_put(bigint, bigint, bigint[], bigint[], bool
 
 -- Publishing.
 
-CREATE FUNCTION sc.fill_pools(exam_id bigint)
+CREATE FUNCTION sc.fill_pools(exam_id bigint, actor bigint)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
     s record;
+    author bigint;
+    reserved bigint[];
 BEGIN
+    SELECT coalesce(e.created_by, actor) INTO author FROM sc.exams AS e WHERE e.id = fill_pools.exam_id;
     DELETE FROM sc.exam_questions AS q WHERE q.exam_id = fill_pools.exam_id AND q.order_index IS NULL;
     FOR s IN
         SELECT x.id, x.draw FROM sc.exam_sections AS x
         WHERE x.exam_id = fill_pools.exam_id AND x.draw IS NOT NULL ORDER BY x.order_index
     LOOP
+        reserved := ARRAY(SELECT sc.reserved_questions(author, ARRAY(SELECT d.question_id FROM sc.drawn_questions(s.draw) AS d)));
         INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, points)
         SELECT fill_pools.exam_id, s.id, d.question_id, d.version_id, d.points
         FROM sc.drawn_questions(s.draw) AS d
+        WHERE d.question_id <> ALL (reserved)
         ON CONFLICT DO NOTHING;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sc.fill_pools(bigint) IS
-    'pins the questions that drawn sections may take; a question goes to the first section that can use it';
+COMMENT ON FUNCTION sc.fill_pools(bigint, bigint) IS
+    'pins the questions that drawn sections may take; a question goes to the first section that can use it, and those that exams of others keep secret to none';
 
 CREATE FUNCTION sc.publish_check(exam_id bigint, at timestamptz DEFAULT clock_timestamp())
 RETURNS void
@@ -128,6 +133,9 @@ BEGIN
     IF e.kind = 'online' AND e.closes_at <= publish_check.at THEN
         PERFORM sc_api.invalid('closes_at', 'closes_in_the_past');
     END IF;
+    IF sc.review_never_opens(e.kind, e.review_policy, e.closes_at, e.max_attempts) THEN
+        PERFORM sc_api.invalid('closes_at', 'review_never_opens');
+    END IF;
     PERFORM sc_api.check_valid();
 END
 $$;
@@ -142,7 +150,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM sc.exams AS e WHERE e.id = exam_publish.exam_id AND e.is_published) THEN
         IF NOT EXISTS (SELECT FROM sc.exam_attempts AS a
                        WHERE a.exam_id = exam_publish.exam_id AND a.state <> 'not_started') THEN
-            PERFORM sc.fill_pools(exam_id);
+            PERFORM sc.fill_pools(exam_id, actor);
         END IF;
         PERFORM sc.publish_check(exam_id);
         UPDATE sc.exams AS e

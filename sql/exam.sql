@@ -55,7 +55,7 @@ SELECT pg_temp.call(901, 910010, '{}', '{"title": "Sıkı", "preset": "LGS"}', '
        pg_temp.call(901, 910010, '{}', '{"title": "Gevşek", "preset": "LGS", "review_policy": {"after": ["marks"]}}', 'review_policy') AS own_policy,
        pg_temp.call(901, 910010, '{}', '{"title": "x", "review_policy": {"during": ["answer", "key"]}, "grace_seconds": 2147483647, "time_limit": 2147483647, "wrongs_per_right": 101}') AS nonsense;
 SELECT pg_temp.call(901, 910010, '{}', '{"title": " ", "preset": "XYZ", "course_id": 4242, "time_limit": 0, "opens_at": "2030-01-02T00:00:00Z", "closes_at": "2030-01-01T00:00:00Z", "kind": "oral", "slack_seconds": 601, "review_policy": {"later": ["key"]}}');
-SELECT pg_temp.call(901, 910010, '{}', '{"title": "Deneme 1", "time_limit": 3600, "wrongs_per_right": 4, "max_attempts": 1, "shuffle_options": true, "opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}', 'time_limit', 'max_attempts', 'slack_seconds', 'sections', 'has_password');
+SELECT pg_temp.call(901, 910010, '{}', '{"title": "Deneme 1", "time_limit": 3600, "wrongs_per_right": 4, "review_policy": {"during": [], "after": ["marks"], "open": ["marks"], "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}, "max_attempts": 1, "shuffle_options": true, "opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}', 'time_limit', 'max_attempts', 'slack_seconds', 'sections', 'has_password');
 
 -- 3. publishing names what is missing
 SELECT pg_temp.call(906, 910010, ARRAY[pg_temp.exam('Deneme 1')]);
@@ -187,7 +187,7 @@ FROM sc.exam_results AS r, LATERAL (SELECT sc.released_part(to_jsonb(r)) AS p) A
 UPDATE sc.exams SET review_policy = '{"closed": ["marks", "correctness"]}' WHERE id = pg_temp.exam('Deneme 1')::bigint;
 SELECT d.body::jsonb #> '{records,exam_results,0}' ? 'submitted_at' AS there, d.body ~ '"(net|item_outcomes|item_points|points|rank_key|scores)"' AS told
 FROM sc_api.dispatch(210, 910001, gen_random_uuid(), sc.epoch_ms(clock_timestamp()) + 60000, '{}', NULL, NULL, '{"lang": "en"}') AS d;
-UPDATE sc.exams SET review_policy = sc.default_review_policy() WHERE id = pg_temp.exam('Deneme 1')::bigint;
+UPDATE sc.exams SET review_policy = '{"after": ["marks"], "open": ["marks"], "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}' WHERE id = pg_temp.exam('Deneme 1')::bigint;
 -- a new key must be one that the question can be graded by, and is refused by name
 SELECT pg_temp.call(1107, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"policy": "rekey", "reason": "x", "question_ids": [910001, 910002], "keys": {"910001": {"correct": "f"}, "910002": 5}}') AS bad_keys,
        pg_temp.call(1107, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"policy": "rekey", "reason": "x", "question_ids": [910001], "keys": {"910001": {"correct": "c"}}, "dry_run": true}', 'state') AS good_key;
@@ -227,10 +227,25 @@ SELECT count(*) FROM sc.exam_audit AS x WHERE x.action = 'wrong_password' AND x.
 
 -- 12. a token stands in for the log-in until an hour after the end
 SELECT d.body::jsonb ->> 'token' AS token FROM sc_api.dispatch(1000, 910002, NULL, 0, ARRAY[pg_temp.exam('Deneme Bir')], NULL, '{"with_token": true}', '{}') AS d \gset
-SELECT sc.attempt_actor(:'token') AS actor, sc.attempt_actor('x') AS nobody;
+SELECT id AS b FROM sc.exam_attempts WHERE user_id = 910002 \gset
+SELECT sc.attempt_actor(:'token', :b) AS actor, sc.attempt_actor('x', :b) AS nobody, sc.attempt_actor(:'token', :a) AS of_another;
 SELECT d.status FROM sc_api.dispatch(1002, NULL, NULL, 0, ARRAY[(SELECT x.id::text FROM sc.exam_attempts AS x WHERE x.user_id = 910002)], NULL, NULL, jsonb_build_object('attempt_token', :'token')::text) AS d;
+-- for its own attempt only: another of the same student, of somebody else, none at all
+INSERT INTO sc.exam_attempts (id, exam_id, user_id, attempt_no, state, seed, question_ids, version_ids, section_ids, started_at, finished_at)
+SELECT 910099, a.exam_id, a.user_id, 9, 'graded', 1, a.question_ids, a.version_ids, a.section_ids, '2025-01-01', '2025-01-02' FROM sc.exam_attempts AS a WHERE a.id = :b;
+SELECT x.n, d.status, d.body::jsonb ->> 'code' AS code
+FROM unnest(ARRAY['910099', :'a', '0', 'x']) WITH ORDINALITY AS x(attempt, n),
+     sc_api.dispatch(1001, NULL, NULL, 0, ARRAY[x.attempt], NULL, NULL, jsonb_build_object('attempt_token', :'token')::text) AS d
+ORDER BY x.n;
+DELETE FROM sc.exam_attempts WHERE id = 910099;
+-- the answer that an Idempotency-Key keeps does not hold it
+SELECT d.body::jsonb ->> 'token' AS second FROM sc_api.dispatch(1000, 910002, NULL, 0, ARRAY[pg_temp.exam('Deneme Bir')], NULL, '{"with_token": true}', '{"idempotency_key": "ex-1"}') AS d \gset
+SELECT :'second' <> :'token' AS another, sc.attempt_actor(:'second', :b) AS good, sc.attempt_actor(:'token', :b) AS replaced,
+       (SELECT strpos(k.body, :'second') FROM sc.idempotency_keys AS k WHERE k.key = 'ex-1') AS kept,
+       d.status, d.headers ->> 'Idempotency-Replayed' AS replayed, d.body::jsonb -> 'token' AS token, d.body::jsonb ->> 'state' AS state
+FROM sc_api.dispatch(1000, 910002, NULL, 0, ARRAY[pg_temp.exam('Deneme Bir')], NULL, '{"with_token": true}', '{"idempotency_key": "ex-1"}') AS d;
 UPDATE sc.exam_attempts SET state = 'submitted', finished_at = clock_timestamp() - interval '61 minutes' WHERE user_id = 910002;
-SELECT sc.attempt_actor(:'token') AS actor;
+SELECT sc.attempt_actor(:'second', :b) AS actor;
 
 -- 13. lists
 SELECT pg_temp.call(909, 910001, '{}', NULL, 'total', 'items.0.title', 'items.0.reason', 'items.0.attempt_state') AS mine,
@@ -280,6 +295,28 @@ SELECT pg_temp.call(902, 910004, '{910090}', NULL, 'title') AS has_a_result, pg_
 UPDATE sc.exams SET is_published = true WHERE id = 910090;
 SELECT sc.fold_exam(910090);
 SELECT results_published_at IS NOT NULL AS ranks_open FROM sc.exams WHERE id = 910090;
+-- 91. who sees what when: the policy that fits the exam, as long as none is set
+INSERT INTO sc.exams (id, title, is_published, closes_at, max_attempts, created_by) VALUES
+    (910091, 'window, once', true, '2030-01-01 12:00Z', 1, 910010), (910092, 'window, again', true, '2030-01-01 12:00Z', 0, 910010),
+    (910093, 'endless, once', true, NULL, 1, 910010), (910094, 'practice', true, NULL, 3, 910010);
+INSERT INTO sc.exam_attempts (id, exam_id, user_id, attempt_no, state, seed, question_ids, version_ids, section_ids, started_at, finished_at)
+SELECT e, e, 910001, 1, 'graded', 1, '{}', '{}', '{}', '2030-01-01 10:00Z', '2030-01-01 11:00Z' FROM generate_series(910091, 910094) AS e;
+SELECT e.title, sc.review_shows(e.id, e.id, '2030-01-01 11:01Z') AS after, sc.review_shows(e.id, e.id, '2030-01-01 12:00:30Z') AS open, sc.review_shows(e.id, e.id, '2030-01-01 12:00:31Z') AS later
+FROM sc.exams AS e WHERE e.id BETWEEN 910091 AND 910094 ORDER BY e.id;
+-- others are still writing: nothing, whatever the clock says
+INSERT INTO sc.exam_attempts (id, exam_id, user_id, attempt_no, state, seed, question_ids, version_ids, section_ids, started_at)
+VALUES (910090, 910091, 910002, 1, 'in_progress', 1, '{}', '{}', '{}', '2030-01-01 11:59Z');
+SELECT sc.exam_over(910091, '2030-01-02Z') AS over, sc.review_shows(910091, 910091, '2030-01-02Z') AS shows;
+DELETE FROM sc.exam_attempts WHERE id = 910090;
+-- set, and taken back; what holds is shown
+SELECT pg_temp.call(903, 910010, '{910091}', '{"review_policy": {"after": ["marks"]}}', 'review_policy') AS own, pg_temp.call(903, 910010, '{910091}', '{"title": "once"}', 'review_policy') AS kept,
+       pg_temp.call(903, 910010, '{910091}', '{"review_policy": null}', 'review_policy.after') AS fitting;
+-- marks promised for a close that never comes: not published, and not changed to it
+SELECT pg_temp.call(903, 910010, '{910091}', '{"closes_at": null, "review_policy": {"closed": ["marks"]}}') AS change, pg_temp.call(903, 910010, '{910091}', '{"closes_at": null}', 'review_policy.open') AS fits;
+SELECT pg_temp.call(906, 910010, ARRAY[pg_temp.exam('Sıkı')]) LIKE '%"closes_at review_never_opens %' AS named,
+       pg_temp.call(903, 910010, ARRAY[pg_temp.exam('Sıkı')], '{"closes_at": "2090-01-01T00:00:00Z"}', 'is_published') AS given_a_close,
+       pg_temp.call(906, 910010, ARRAY[pg_temp.exam('Sıkı')]) LIKE '%review_never_opens%' AS still;
+
 -- a class that an exam is for cannot go: the exam would fall to others
 SELECT pg_temp.call(314, 910013, '{910002}');
 ROLLBACK;

@@ -152,6 +152,41 @@ SELECT r.status, r.headers ->> 'Content-Type' AS type, r.headers ->> 'Content-Di
 FROM sc_api.dispatch(807, 870001, NULL, 0, '{}', 'format=csv&subject_id=870001', NULL, '{}') AS r;
 SELECT pg_temp.call(807, 870001, '{}', '?format=pdf') AS format, pg_temp.call(807, 870002, '{}') AS student;
 
+-- 8b. what somebody else's exam keeps secret: no key, no change, no way into one's own exam, until that exam is over
+INSERT INTO sc.users (id, email, full_name, role_id) VALUES (870009, 'admin@bank.test', 'Admin', 5);
+INSERT INTO sc.questions (id, created_by, tags) VALUES (870051, 870001, '{gizli}'), (870052, NULL, '{gizli}');
+INSERT INTO sc.question_versions (id, question_id, version, type, prompt, options, key, explanation)
+SELECT q, q, 1, 'single', 'Gizli ' || q, '[{"id":"a","text":"A","feedback":"evet"},{"id":"b","text":"B"}]', '{"correct":"a"}', 'çünkü' FROM unnest('{870051,870052}'::bigint[]) AS q;
+INSERT INTO sc.exams (id, title, created_by) VALUES (870051, 'coming', 870001), (870053, 'mine', 870003);
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count) VALUES (870051, 870051, 1, 'x', 'x', 2);
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count, draw) VALUES (870053, 870053, 1, 'x', 'x', 2, '{"tags": ["gizli"]}');
+INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index) VALUES (870051, 870051, 870051, 870051, 1), (870051, 870051, 870052, 870052, 2);
+SELECT who, pg_temp.call(802, u, '{870052}', NULL, 'is_reserved', 'key', 'explanation', 'options.0.feedback') AS one,
+       pg_temp.call(800, u, '{}', '?tag=gizli', 'total', 'items.0.is_reserved', 'items.0.key', 'items.1.key') AS list,
+       pg_temp.call(805, u, '{870052}', NULL, 'items.0.key', 'items.0.explanation') AS versions
+FROM (VALUES ('author', 870001::bigint), ('other', 870003), ('admin', 870009)) AS t(who, u);
+SELECT pg_temp.call(803, 870003, '{870052}', '{"key": {"correct": "b"}}') AS change, pg_temp.call(804, 870003, '{870052}') AS withdraw,
+       pg_temp.call(915, 870003, '{870053}', '{"question_id": 870052}') AS drawn_section, pg_temp.call(807, 870003, '{}', '?format=json&tag=gizli') AS export;
+UPDATE sc.exam_sections SET draw = NULL WHERE id = 870053;
+SELECT pg_temp.call(915, 870003, '{870053}', '{"question_id": 870052}') AS own_exam;
+UPDATE sc.exam_sections SET draw = '{"tags": ["gizli"]}' WHERE id = 870053;
+SELECT pg_temp.call(906, 870003, '{870053}') AS draw;
+SELECT r.body LIKE '%Gizli%' AS other FROM sc_api.dispatch(807, 870003, NULL, 0, '{}', 'format=gift&tag=gizli', NULL, '{}') AS r;
+SELECT r.body LIKE '%Gizli%' AS author FROM sc_api.dispatch(807, 870001, NULL, 0, '{}', 'format=gift&tag=gizli', NULL, '{}') AS r;
+-- published and not over; practice that shows its keys anyway; over; deleted
+UPDATE sc.exams SET is_published = true, closes_at = clock_timestamp() + interval '1 hour' WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS open, sc.is_reserved(870003, 870051) AS others, sc.is_reserved(870001, 870052) AS staff;
+UPDATE sc.exams SET closes_at = NULL, max_attempts = 0 WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS practice;
+UPDATE sc.exams SET closes_at = clock_timestamp() - interval '29 seconds' WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS slack;
+UPDATE sc.exams SET closes_at = clock_timestamp() - interval '31 seconds' WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS over, pg_temp.call(802, 870003, '{870052}', NULL, 'key') AS key;
+UPDATE sc.exams SET closes_at = NULL, max_attempts = 1, kind = 'paper' WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS paper;
+UPDATE sc.exams SET is_active = false WHERE id = 870051;
+SELECT sc.is_reserved(870003, 870052) AS deleted;
+
 -- 9. statistics of an exam are for its staff
 INSERT INTO sc.exams (id, title, created_by) VALUES (870001, 'bank test', 870001);
 SELECT pg_temp.call(850, 870001, '{870001}', NULL, 'exam.attempts', 'questions') AS owner, pg_temp.call(850, 870003, '{870001}') AS other, pg_temp.call(850, 870002, '{870001}') AS student, pg_temp.call(850, 870001, '{999999999}') AS missing,

@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS sc.exams (
     password_hash text,
     pass_mark numeric(6, 2),
     is_open_to_all boolean NOT NULL DEFAULT false,
-    review_policy jsonb NOT NULL DEFAULT '{"during": [], "after": ["marks"], "open": ["marks"], "closed": ["answer", "correctness", "marks", "key", "explanation", "rank"]}',
+    review_policy jsonb,
     is_published boolean NOT NULL DEFAULT false,
     published_at timestamptz,
     is_active boolean NOT NULL DEFAULT true,
@@ -139,7 +139,7 @@ COMMENT ON COLUMN sc.exams.shuffle_options IS 'order of options differs per atte
 COMMENT ON COLUMN sc.exams.password_hash IS 'asked at the start; NULL = none';
 COMMENT ON COLUMN sc.exams.pass_mark IS 'percent of the points';
 COMMENT ON COLUMN sc.exams.is_open_to_all IS 'every student may sit it, whoever is listed as audience';
-COMMENT ON COLUMN sc.exams.review_policy IS 'what the student sees in each phase';
+COMMENT ON COLUMN sc.exams.review_policy IS 'what the student sees in each phase; NULL = what fits the exam, see sc.review_policy()';
 COMMENT ON COLUMN sc.exams.is_published IS 'students can see it';
 COMMENT ON COLUMN sc.exams.published_at IS 'when it was published';
 COMMENT ON COLUMN sc.exams.is_active IS 'false: deleted, kept for its records';

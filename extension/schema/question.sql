@@ -6,6 +6,7 @@ COMMENT ON COLUMN sc.question_versions.search IS 'words of name and text, folded
 CREATE INDEX IF NOT EXISTS idx_question_versions_search ON sc.question_versions USING gin (search);
 
 INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr) VALUES
+    ('question_reserved', 409, 'An exam of somebody else uses this question', 'Bu soru başkasının sınavında kullanılıyor', 'Its key is open when that exam is over.', 'Yanıtı, o sınav bitince açılır.'),
     ('import_invalid', 422, 'The file has errors; nothing was imported', 'Dosyada hatalar var; hiçbir şey içe aktarılmadı', 'The list of errors gives their lines.', 'Hata listesi satır numaralarını verir.'),
     ('empty_prompt', 422, 'The question has no text', 'Sorunun metni yok', NULL, NULL),
     ('unknown_type', 422, 'There is no such type of question', 'Böyle bir soru türü yok', NULL, NULL),

@@ -148,7 +148,7 @@ class Sitter:
 
 def test_exam_day(faults, db, new_exam, bank):
     users = people(db, STUDENTS)
-    exam = new_exam(users)
+    exam = new_exam(users, review_policy={"after": ["marks"], "open": ["marks"], "closed": ["answer", "marks", "key"]})
     sitters = [Sitter(n, Api(faults.address, token)) for n, token in enumerate(tokens_of(db, users))]
     marks = {0: Mark(), 7: Mark(), 14: Mark()}
     closed_browser = range(0, STUDENTS, 10)
@@ -260,7 +260,7 @@ def test_the_attempt_token_outlives_the_log_in(pair, new_exam, bank):
     assert bearer.get(path).ok()["answered_count"] == 1
     bearer.get("/users/me").problem(401)
     other = two.post(f"/exams/{exam}/attempts").ok(201)["id"]
-    bearer.get(f"/attempts/{other}").problem(404)
+    bearer.get(f"/attempts/{other}").problem(401, "attempt_token_invalid")
     bearer.clone(headers={"X-Attempt-Token": "0" * 64}).get(path).problem(401)
     assert bearer.post(f"{path}/submit").ok()["state"] in ("submitted", "graded")
 
