@@ -60,6 +60,7 @@ SQL_PARTS = \
 	extension/student_coach.sql \
 	extension/error.sql \
 	extension/json.sql \
+	extension/migrate.sql \
 	extension/partition.sql \
 	extension/grade.sql \
 	extension/item.sql \
@@ -127,10 +128,14 @@ SQL_LAST = \
 	extension/grants.sql
 
 SQL_BUILT = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA_built = $(SQL_BUILT)
+# Releases from which ALTER EXTENSION … UPDATE leads here.
+UPDATES_FROM =
+SQL_UPDATES = $(UPDATES_FROM:%=sql/$(EXTENSION)--%--$(EXTVERSION).sql)
+DATA_built = $(SQL_BUILT) $(SQL_UPDATES)
 
 REGRESS = \
 	setup \
+	migrate \
 	cache \
 	grade \
 	gift \
@@ -181,7 +186,7 @@ PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-DPGDLLEXPORT='__attribute__((visibility("default")))'
 SHLIB_LINK = -lcrypto -largon2 -lcrypt
 
-EXTRA_CLEAN = build $(SQL_BUILT)
+EXTRA_CLEAN = build $(SQL_BUILT) $(SQL_UPDATES)
 
 PG_CONFIG ?= pg_config
 override with_llvm = no
@@ -197,6 +202,10 @@ build/regress:
 
 $(SQL_BUILT): $(SQL_PARTS) $(SCHEMA_PARTS) $(SQL_LAST) Makefile dev/assemble.sh
 	dev/assemble.sh '$(SQL_PARTS)' '$(SCHEMA_PARTS)' '$(SQL_LAST)' > $@.tmp
+	mv $@.tmp $@
+
+$(SQL_UPDATES): $(SQL_BUILT) dev/update.sh
+	dev/update.sh $(SQL_BUILT) > $@.tmp
 	mv $@.tmp $@
 
 # The daemons' supervisor for a machine without systemd.

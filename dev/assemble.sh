@@ -23,14 +23,17 @@ SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 AS $install$
 BEGIN
+    IF sc.tables_version() <> sc.version() THEN
+        PERFORM sc.check_schema();
+    END IF;
 SQL
 parts "$2"
 cat <<'SQL'
-    RETURN (SELECT v.version FROM sc.schema_version AS v ORDER BY v.installed_at DESC LIMIT 1);
+    RETURN sc.tables_version();
 END
 $install$;
 COMMENT ON FUNCTION sc.install() IS
-    'makes the tables, indexes, triggers, views, seeds and routes that are missing; safe to run again; returns the schema version';
+    'makes the tables, indexes, triggers, views, seeds and routes that are missing; safe to run again; refuses tables of another version (see migrate()); returns the schema version';
 SQL
 
 parts "$3"

@@ -234,7 +234,7 @@ database_prepare() {
     if [ "$(PGDATABASE=postgres sql -c "SELECT count(*) FROM pg_database WHERE datname = '$DATABASE'")" = 0 ]; then
         PGDATABASE=postgres sql -c "CREATE DATABASE $DATABASE"
     fi
-    built=$(cat "$TOP"/sql/student_coach--*.sql "$TOP/student_coach.so" | sha256sum | cut -c 1-64)
+    built=$(cat "$TOP"/sql/student_coach--*.sql "$TOP/student_coach.control" "$TOP/student_coach.so" | sha256sum | cut -c 1-64)
     have=$(cat "$VAR/extension.sha256" 2>/dev/null || true)
     if [ "$built" = "$have" ] && [ "$(sql -c "SELECT count(*) FROM pg_extension WHERE extname = 'student_coach'")" = 1 ]; then
         return
@@ -242,7 +242,7 @@ database_prepare() {
     sql -c 'SET client_min_messages = warning' -c 'BEGIN' \
         -c 'DROP EXTENSION IF EXISTS student_coach CASCADE' \
         -c 'CREATE EXTENSION student_coach' \
-        -c 'SELECT sc.install()' -c 'COMMIT' >/dev/null ||
+        -c 'SELECT sc.migrate()' -c 'COMMIT' >/dev/null ||
         die "the database in $VAR does not fit this build; nothing was changed in it"
     echo "$built" >"$VAR/extension.sha256"
     CHANGED=1

@@ -268,6 +268,7 @@ SET search_path = pg_catalog, sc, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM sc.check_schema();
     RETURN QUERY
     SELECT r.id, r.method, r.path, r.access, r.lane, r.cost, coalesce(r.auth, 'token'), r.permission IS NULL,
            r.cache_key,
@@ -283,4 +284,4 @@ BEGIN
     ORDER BY r.id;
 END
 $$;
-COMMENT ON FUNCTION sc_api.routes() IS 'the route table, as the shim reads it';
+COMMENT ON FUNCTION sc_api.routes() IS 'the route table, as the shim reads it; refused while the tables are of another version than the code';

@@ -44,8 +44,9 @@ ALTER SCHEMA sc_report OWNER TO sc_owner;
 -- Whatever sc_owner makes later is closed too.
 ALTER DEFAULT PRIVILEGES FOR ROLE sc_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
--- install() makes the tables as sc_owner, whoever calls it.
+-- They make the tables as sc_owner, whoever calls them.
 ALTER FUNCTION sc.install() SECURITY DEFINER;
+ALTER FUNCTION sc.migrate() SECURITY DEFINER;
 
 -- The entry points of the shim are the SECURITY DEFINER functions of sc_api.
 GRANT USAGE ON SCHEMA sc_api TO sc_app, sc_app_slow;

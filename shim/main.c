@@ -399,7 +399,7 @@ main(int argc, char **argv)
 	if (make_servers(&process, inherited))
 	{
 		serve(&process, &signals);
-		status = 0;
+		status = atomic_load(&process.misfit) ? 1 : 0;
 	}
 	log_stop();
 	page_unload();

@@ -4,9 +4,11 @@
  */
 #include "shim/reload.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
@@ -17,6 +19,7 @@
 #define POLL_MS 30000
 #define RETRY_MS 1000
 #define ASK_AT_MOST_MS 1000
+#define OTHER_VERSION "SCVER"	/* what sc.check_schema() raises */
 
 static const char KEYS_SQL[] =
 "SELECT kid, algorithm, encode(secret, 'hex') FROM sc_api.signing_keys()";
@@ -163,6 +166,19 @@ reload_forget(Server *s)
 
 /* ---- asking ---- */
 
+/*
+ * Tables of another version than the code: nothing that we could do with them
+ * would be right.  What is said here and by the server is for a person, who
+ * has to act.
+ */
+static void
+refuse_to_start(Reload *r)
+{
+	log_error("the database's tables are not of its extension's version: SELECT sc.migrate() brings older ones up to it; not starting");
+	atomic_store(&r->process->misfit, true);
+	kill(getpid(), SIGTERM);
+}
+
 static void
 on_rows(PgJob *job)
 {
@@ -177,7 +193,9 @@ on_rows(PgJob *job)
 	}
 	else if (job->outcome != PG_OK)
 	{
-		if (!r->failed)
+		if (strcmp(job->sqlstate, OTHER_VERSION) == 0 && atomic_load(&r->process->n_ready) == 0)
+			refuse_to_start(r);
+		else if (!r->failed)
 			log_warning("cannot load routes and keys yet; trying again");
 		r->failed = true;
 		loop_timer_set(r->server->loop, &r->timer, RETRY_MS);

@@ -41,6 +41,7 @@ typedef struct Process
 	atomic_bool draining;
 	atomic_bool replaced;		/* by a coachd that accepts already */
 	atomic_int	n_ready;		/* servers that serve clients */
+	atomic_bool misfit;			/* ends because the database does not fit */
 	struct Reload *reload;
 	PgListener *listener;		/* loop 0's; NULL: there is no direct URL */
 	struct Epoch *epoch;		/* trust in the cache (epoch.h); NULL without

@@ -4,10 +4,10 @@ CREATE TABLE IF NOT EXISTS sc.schema_version (
     version text PRIMARY KEY,
     installed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE sc.schema_version IS 'versions of the schema that were installed; the latest counts';
-COMMENT ON COLUMN sc.schema_version.version IS 'version of the extension';
-COMMENT ON COLUMN sc.schema_version.installed_at IS 'when sc.install() made it so';
-INSERT INTO sc.schema_version (version) VALUES ('1.0') ON CONFLICT DO NOTHING;
+COMMENT ON TABLE sc.schema_version IS 'versions that the tables have had; the highest counts';
+COMMENT ON COLUMN sc.schema_version.version IS 'version of the extension that made them so';
+COMMENT ON COLUMN sc.schema_version.installed_at IS 'when sc.install() or sc.migrate() made it so';
+INSERT INTO sc.schema_version (version) VALUES (sc.version()) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS sc.routes (
     id int PRIMARY KEY,
