@@ -10,6 +10,9 @@
 #
 # usage: check.sh [STAGE...] [-k EXPRESSION] [REGRESS TEST...]
 #
+# SANITIZE=1: e2e runs a coachd with the address and undefined-behaviour
+# sanitizers, and what they find is a failure.
+#
 # The last line is "N passed, N failed", with ", N skipped" where some were;
 # the exit status is 1 if any failed.
 set -uo pipefail
@@ -41,6 +44,11 @@ chmod 755 "$WORK"
 export COACH_VAR=$WORK/var
 OUT=build/check
 mkdir -p $OUT build/regress build/isolation
+if [ -n "${SANITIZE:-}" ]; then
+    FOUND=$WORK/sanitizer
+    mkdir -m 777 "$FOUND"           # coachd may run as another user
+    export ASAN_OPTIONS=detect_leaks=1:log_path=$FOUND/coachd UBSAN_OPTIONS=print_stacktrace=1:log_path=$FOUND/coachd
+fi
 
 finish() {
     ./coach down >/dev/null 2>&1
@@ -172,6 +180,15 @@ stage_e2e() {
     COACH_E2E_VAR=$COACH_VAR timeout 1800 /usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider \
         --junitxml=$OUT/e2e.xml "${KEYWORD[@]}" "${files[@]}" 2>&1 | tee $OUT/e2e.log
     tally_e2e
+    if [ -n "${SANITIZE:-}" ]; then
+        ./coach down >/dev/null     # leaks are told at the end
+        INSTANCE=
+        for n in "$FOUND"/*; do
+            [ -e "$n" ] || break
+            head -n 40 "$n"
+            fail "sanitizer $(basename "$n")"
+        done
+    fi
 }
 
 tally_e2e() {

@@ -206,7 +206,7 @@ maxmemory-policy noeviction
 CONF
     rm -f "$RUN/redis.sock" "$RUN/redis.pid"
     as_owner redis-server "$RUN/redis.conf" 8>&-
-    wait_for 10 redis_answers || die "Redis does not start: see $LOG/redis.log"
+    wait_for 30 redis_answers || die "Redis does not start: see $LOG/redis.log"
 }
 
 redis_answers() {
@@ -324,12 +324,13 @@ coachd_settings() {
                 *) printf 'export %s=%q\n' "$name" "${!name}" ;;
             esac
         done
-        printf 'exec %q\n' "$VAR/bin/coachd"
+        printf 'exec %q "$@"\n' "$VAR/bin/coachd"
     } >"$RUN/coachd.run.new"
     chmod 700 "$RUN/coachd.run.new"
     if [ "$(id -u)" = 0 ]; then
         chown "$OWNER": "$RUN/coachd.run.new"
     fi
+    as_owner "$RUN/coachd.run.new" --check >/dev/null || die "coachd cannot run with these settings; nothing was changed"
     if ! cmp -s "$RUN/coachd.run.new" "$RUN/coachd.run"; then
         CHANGED=1
     fi
@@ -360,7 +361,7 @@ coachd_start() {
     [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/coachd.log"
     as_owner setsid "$VAR/bin/coach-keeper" -l "$address" -n "$COACH_LOOPS" -p "$RUN/coachd" -- \
         "$RUN/coachd.run" >>"$LOG/coachd.log" 2>&1 </dev/null 8>&- &
-    wait_for 20 answers "$address" || { tail -n 20 "$LOG/coachd.log" >&2; die "coachd does not answer on $address"; }
+    wait_for 60 answers "$address" || { tail -n 20 "$LOG/coachd.log" >&2; die "coachd does not answer on $address"; }
 }
 
 # coachd_restart: the keeper starts the new one before it drains the old.
@@ -370,9 +371,9 @@ coachd_restart() {
     old=$(running_pid coachd || true)
     coachd_settings "$(cat "$RUN/address")"
     kill -HUP "$keeper"
-    wait_for 30 replaced "${old:-0}" ||
+    wait_for 40 replaced "${old:-0}" ||
         { tail -n 20 "$LOG/coachd.log" >&2; die "the new coachd does not start; the old one goes on"; }
-    wait_for 20 answers "$(cat "$RUN/address")" || die "coachd does not answer"
+    wait_for 60 answers "$(cat "$RUN/address")" || die "coachd does not answer"
 }
 
 replaced() {

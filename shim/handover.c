@@ -29,7 +29,7 @@
 /* Routes and keys are there: how long to wait for the connections, */
 #define WARM_MS 2000
 /* and how long for the document, which takes a busy database a while. */
-#define DOCUMENT_MS 10000
+#define DOCUMENT_MS 15000
 /* Nobody else accepts: how long clients are left in the queue. */
 #define QUEUED_MS 1000
 

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,8 @@
 #define QUIET_MS 1000
 /* The same where another one serves: there is no hurry then. */
 #define QUIET_REPLACED_MS 5000
+/* The library accepts a few connections in each of its turns. */
+#define ACCEPT_TURNS 1000
 /* A body up to this size is read to its end although it was refused. */
 #define DISCARD_MAX (4 << 20)
 
@@ -272,6 +275,16 @@ server_open(Server *s)
 	return true;
 }
 
+/* Who is connected but not accepted yet is served too: nobody else would. */
+static void
+accept_waiting(Server *s)
+{
+	struct pollfd p = {.fd = s->listen_fd, .events = POLLIN};
+
+	for (int i = 0; i < ACCEPT_TURNS && poll(&p, 1, 0) > 0; i++)
+		(void) MHD_run(s->http);
+}
+
 void
 server_quiesce(Server *s)
 {
@@ -279,10 +292,14 @@ server_quiesce(Server *s)
 
 	if (s->listen_fd < 0)
 		return;
-	if (s->http != NULL)
-		fd = MHD_quiesce_daemon(s->http);
-	else
+	if (s->http == NULL)
 		atomic_store(&s->drained, true);
+	else
+	{
+		if (!atomic_load(&s->process->replaced))
+			accept_waiting(s);
+		fd = MHD_quiesce_daemon(s->http);
+	}
 
 	/* Never shut down: another process may be accepting on the same socket. */
 	if (fd != MHD_INVALID_SOCKET)

@@ -19,8 +19,12 @@ import psycopg2.extras
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+SLOW = 4        # deadlines fit a quiet machine; one that is so many times slower passes too
+
+
 def wait_until(condition, seconds=20, what=None, every=0.05):
     """Polls until the condition gives something true, and gives that; fails at the deadline."""
+    seconds *= SLOW
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -152,10 +156,10 @@ class Coachd:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(seconds)
+                self.process.wait(SLOW * seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
-                raise AssertionError(f"coachd did not drain within {seconds} s") from None
+                raise AssertionError(f"coachd did not drain within {SLOW * seconds} s") from None
         return self.process.returncode if self.process else None
 
     def kill(self):
@@ -185,7 +189,7 @@ class Instance:
         self.owner = self.shell('echo "$OWNER"').strip()
         self.bin = self.shell('echo "$PGBIN"').strip()
 
-    def coach(self, *args, env=None, stdin=None, check=True, timeout=600):
+    def coach(self, *args, env=None, stdin=None, check=True, timeout=600 * SLOW):
         """Runs ./coach and gives its output."""
         done = subprocess.run([os.path.join(TOP, "coach"), *args], env={**self.environment, **(env or {})},
                               input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, text=True, timeout=timeout,
@@ -196,7 +200,7 @@ class Instance:
     def shell(self, script):
         """Runs a line of shell among the launcher's own functions."""
         done = subprocess.run(["bash", "-euc", f'TOP={shlex.quote(TOP)}; . "$TOP/dev/packages.sh"; . "$TOP/dev/instance.sh"; instance_paths; ' + script],
-                              env=self.environment, stdin=subprocess.DEVNULL, text=True, timeout=120,
+                              env=self.environment, stdin=subprocess.DEVNULL, text=True, timeout=120 * SLOW,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -345,7 +349,7 @@ class Bouncer:
 
     def __exit__(self, *exc):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(10 * SLOW)
 
 
 class Cluster:
@@ -425,7 +429,7 @@ class Background:
     def __exit__(self, kind, *exc):
         self.stopping.set()
         for t in self.threads:
-            t.join(60)
+            t.join(60 * SLOW)
             assert not t.is_alive(), "a background thread hangs"
         if kind is None and self.errors:
             raise self.errors[0]

@@ -110,7 +110,7 @@ def test_postgresql_restarted_under_load(faults, class_of_four, db, how):
         faults.start_postgres()
         mark = len(load.results)
         wait_until(lambda: served(load, mark), 40, what="answers with PostgreSQL again")
-    assert set(load.results) <= {200, 503}
+    assert set(load.results) <= {200, 503, 504}       # 504: timeout, outcome_unknown
     writer.check(db)
 
 
@@ -122,7 +122,7 @@ def test_coachd_killed_under_load(faults, class_of_four, db):
         faults.kill_coachd()
         mark = len(load.results)
         wait_until(lambda: served(load, mark), what="answers of the new coachd")
-    assert set(load.results) <= {200, 503, None}
+    assert set(load.results) <= {200, 503, 504, None}
     writer.check(db)
 
 
@@ -150,7 +150,7 @@ def test_clients_that_leave_in_every_state(instance, student):
     """They close or reset at each point of a request; the server goes on, and keeps no connection of theirs."""
     with instance.coachd() as server:
         for n in range(160):
-            s = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+            s = socket.create_connection(("127.0.0.1", server.port), timeout=20)
             s.sendall(LEAVING[n % len(LEAVING)])
             if n % 3 == 0:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")     # reset instead of close
@@ -175,13 +175,17 @@ def test_clients_that_leave_in_every_state(instance, student):
         assert server.process.poll() is None
 
 
-def test_sigterm_answers_what_was_asked(instance, student):
-    """A request that is being worked on when the server is told to stop gets its answer."""
+@pytest.mark.parametrize("accepted", [True, False])
+def test_sigterm_answers_what_was_asked(instance, student, accepted):
+    """A request that is being worked on, or that waits in the kernel's queue, when the server is told to stop gets its answer."""
     with instance.coachd() as server:
+        if not accepted:
+            server.signal(signal.SIGSTOP)
         s = socket.create_connection(("127.0.0.1", server.port), timeout=20)
         s.sendall(b"GET /api/v1/courses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + student.token.encode() + b"\r\n\r\n")
         server.signal(signal.SIGTERM)
+        server.signal(signal.SIGCONT)
         answer = s.recv(65536)
-        assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")), answer[:100]
+        assert answer.startswith(b"HTTP/1.1 200"), answer[:100]
         s.close()
         assert server.stop() == 0

@@ -12,13 +12,13 @@ import tempfile
 import pytest
 
 from client import Api
-from instance import Background, alive, free_port, wait_until
+from instance import SLOW, Background, alive, free_port, wait_until
 
 
 def one_request(address, path, token):
     """A request on a connection of its own; anything but a whole answer raises."""
     host, port = address.split(":")
-    conn = http.client.HTTPConnection(host, int(port), timeout=20)
+    conn = http.client.HTTPConnection(host, int(port), timeout=20 * SLOW)
     try:
         conn.request("GET", path, headers={"Connection": "close", "Authorization": "Bearer " + token})
         answer = conn.getresponse()
@@ -54,7 +54,7 @@ def test_who_is_connected_is_answered_by_the_old_server(faults):
     """Connected before the restart, asking after it: also /readyz, since the address serves on."""
     clients = []
     for _ in range(8):
-        clients.append(http.client.HTTPConnection(*faults.address.split(":"), timeout=20))
+        clients.append(http.client.HTTPConnection(*faults.address.split(":"), timeout=20 * SLOW))
         clients[-1].connect()
     faults.coach("restart")
     for n, conn in enumerate(clients):
@@ -126,7 +126,7 @@ class Keeper:
             yield self
         finally:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(60 * SLOW)
 
     def answers(self, status):
         """Does /readyz answer with this status?"""
