@@ -282,8 +282,22 @@ find_address(Request *r)
 
 /* ---- where ---- */
 
-bool
-intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
+static bool
+demand_text(Request *r, Str s)
+{
+	if (text_is_utf8(s.data, s.len))
+		return true;
+	refuse(r, 400, "invalid_utf8");
+	return false;
+}
+
+/*
+ * Takes the percent signs out of a part of the address; plus_is_space in query
+ * strings.  Where it is malformed, or no text that PostgreSQL could take, the
+ * request is refused.
+ */
+static bool
+decode(Request *r, Str in, bool plus_is_space, Str *out)
 {
 	char	   *text;
 	size_t		len = 0;
@@ -292,9 +306,9 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 		&& (!plus_is_space || memchr(in.data, '+', in.len) == NULL))
 	{
 		*out = in;
-		return text_is_utf8(in.data, in.len);
+		return demand_text(r, in);
 	}
-	text = arena_alloc(arena, in.len + 1);
+	text = arena_alloc(&r->arena, in.len + 1);
 
 	for (size_t i = 0; i < in.len; i++)
 	{
@@ -307,7 +321,10 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 			int			value = 0;
 
 			if (in.len - i < 3)
+			{
+				refuse(r, 400, "bad_request");
 				return false;
+			}
 			for (int k = 1; k <= 2; k++)
 			{
 				char		d = in.data[i + (size_t) k];
@@ -317,7 +334,10 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 				else if ((d | 0x20) >= 'a' && (d | 0x20) <= 'f')
 					value = value * 16 + ((d | 0x20) - 'a' + 10);
 				else
+				{
+					refuse(r, 400, "bad_request");
 					return false;
+				}
 			}
 			c = (char) value;
 			i += 2;
@@ -327,7 +347,7 @@ intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out)
 	text[len] = '\0';
 
 	*out = (Str) {text, len};
-	return text_is_utf8(text, len);
+	return demand_text(r, *out);
 }
 
 static void
@@ -356,20 +376,18 @@ split_query(Request *r)
 			name = (Str) {p, (size_t) ((equals ? equals : end) - p)};
 			if (equals != NULL)
 				value = (Str) {equals + 1, (size_t) (end - equals - 1)};
-			if (r->n_query_params == QUERY_PARAMS_MAX
-				|| !intake_decode(&r->arena, name, true, &q->name)
-				|| !intake_decode(&r->arena, value, true, &q->value))
-			{
+			if (r->n_query_params == QUERY_PARAMS_MAX)
 				refuse(r, 400, "bad_request");
+			if (r->refused != 0 || !decode(r, name, true, &q->name)
+				|| !decode(r, value, true, &q->value))
 				return;
-			}
 			r->n_query_params++;
 		}
 		p = end + 1;
 	}
 }
 
-/* Cuts the path at its slashes; -1 when there are too many or bad escapes. */
+/* Cuts the path at its slashes; -1 when there are too many or it makes no sense. */
 static int
 split_path(Request *r, Str path, Str *segments)
 {
@@ -385,7 +403,7 @@ split_path(Request *r, Str path, Str *segments)
 		if (end == NULL)
 			end = stop;
 		raw = (Str) {p, (size_t) (end - p)};
-		if (n == SEGMENTS_MAX || !intake_decode(&r->arena, raw, false, &segments[n]))
+		if (n == SEGMENTS_MAX || !decode(r, raw, false, &segments[n]))
 			return -1;
 
 		/* Control characters name nothing, and need no care later. */
@@ -492,6 +510,7 @@ intake(Request *r)
 		r->headers[HEADER_USER_AGENT] = (Str) {NULL, 0};
 	if (r->refused == 0)
 	{
+		(void) demand_text(r, r->path);
 		split_query(r);
 		find_route(r);
 		check_body(r);

@@ -18,7 +18,4 @@ extern void intake(Request *r);
 /* The size that Content-Length announces; -1 when absent. */
 extern int64_t intake_length(const Request *r);
 
-/* Percent-decodes into the arena; plus_is_space for query strings. False if malformed. */
-extern bool intake_decode(Arena *arena, Str in, bool plus_is_space, Str *out);
-
 #endif							/* SHIM_INTAKE_H */

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import urllib.parse
 
 import pytest
 
@@ -32,6 +33,40 @@ def test_400_broken_json(student):
                  '{"full_name": "\\u0000"}', "\x00", '{"a":' * 3000):
         student.request("PATCH", "/users/me", body, headers={"Content-Type": "application/json"}).problem(400)
     student.request("PATCH", "/users/me", b'{"full_name": "\xff\xfe"}', headers={"Content-Type": "application/json"}).problem(400)
+
+
+NO_TEXT = [b"\xff", b"\xc3(", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"ab\x00cd"]
+
+
+def asked(client, method, target, body=None, kind="application/json"):
+    """The status and the code of the answer to a request whose target is bytes."""
+    head = (method.encode() + b" /api/v1" + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + client.token.encode() +
+            (b"" if body is None else b"\r\nContent-Type: %s\r\nContent-Length: %d" % (kind.encode(), len(body))))
+    answer = raw(client.address, head + b"\r\n\r\n" + (body or b""))
+    return status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2]).get("code")
+
+
+@pytest.mark.parametrize("bad", NO_TEXT)
+def test_400_no_utf8_in_the_address(student, bad):
+    """As it is and percent-encoded, in path, names and values; a NUL as such is no HTTP at all."""
+    for text in ({urllib.parse.quote_from_bytes(bad).encode()} | ({bad} if b"\x00" not in bad else set())):
+        for target in (b"/courses/" + text, b"/" + text, b"/courses?q=" + text, b"/courses?q=a&" + text + b"=1"):
+            assert asked(student, "GET", target) == (400, "invalid_utf8"), target
+
+
+def test_400_no_percent_encoding(student):
+    for text in (b"%", b"%4", b"%zz", b"%%41"):
+        for target in (b"/courses/" + text, b"/courses?q=" + text):
+            assert asked(student, "GET", target) == (400, "bad_request"), target
+
+
+@pytest.mark.parametrize("bad", NO_TEXT)
+def test_400_no_utf8_in_the_body(student, teacher, admin, bad):
+    """JSON, text handed on as it is, and text that travels to the database in parts, cut anywhere."""
+    assert asked(student, "PATCH", b"/users/me", b'{"full_name": "' + bad + b'"}') == (400, "invalid_utf8")
+    assert asked(teacher, "POST", b"/questions/import?format=gift", b"::a::" + bad + b" {T}", "text/plain") == (400, "invalid_utf8")
+    for before in (b"", b"x" * (256 * 1024 - 1)):
+        assert asked(admin, "POST", b"/imports/users", before + bad + b"\n", "text/csv") == (400, "invalid_utf8")
 
 
 def test_401_without_token(api):
