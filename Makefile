@@ -152,6 +152,7 @@ REGRESS = \
 	score \
 	import \
 	exam \
+	exam_edges \
 	jwt \
 	password \
 	auth \

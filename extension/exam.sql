@@ -218,12 +218,18 @@ AS $$
 DECLARE
     r record;
     target record;
+    waiting text := current_setting('sc.deadlines_wait', true);
 BEGIN
+    -- the exam named in sc.deadlines_wait is recomputed by whoever named it, once
     r := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
     IF TG_TABLE_NAME = 'exams' THEN
-        PERFORM sc.recompute_deadlines(r.id);
+        IF r.id::text IS DISTINCT FROM waiting THEN
+            PERFORM sc.recompute_deadlines(r.id);
+        END IF;
     ELSIF TG_TABLE_NAME = 'exam_overrides' THEN
-        IF r.user_id IS NOT NULL THEN
+        IF r.exam_id::text IS NOT DISTINCT FROM waiting THEN
+            RETURN NULL;
+        ELSIF r.user_id IS NOT NULL THEN
             PERFORM sc.recompute_deadlines(r.exam_id, r.user_id);
         ELSE
             PERFORM sc.recompute_deadlines(r.exam_id);

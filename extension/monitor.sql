@@ -249,11 +249,13 @@ BEGIN
               ORDER BY x.id FOR NO KEY UPDATE) AS o
         WHERE a.id = o.id;
         GET DIAGNOSTICS given.students = ROW_COUNT;
-        -- who has not begun must not lose time either
+        -- who has not begun must not lose time either; the deadlines follow once, at the end
+        PERFORM set_config('sc.deadlines_wait', exam_id::text, true);
         UPDATE sc.exam_overrides AS o SET closes_at = o.closes_at + make_interval(secs => seconds)
         WHERE o.exam_id = exam_extend.exam_id AND o.closes_at IS NOT NULL;
         UPDATE sc.exams AS e SET closes_at = e.closes_at + make_interval(secs => seconds)
         WHERE e.id = exam_extend.exam_id AND e.closes_at IS NOT NULL;
+        PERFORM set_config('sc.deadlines_wait', '', true);
         PERFORM sc.recompute_deadlines(exam_id);
     ELSE
         SELECT u.id INTO one
