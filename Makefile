@@ -43,6 +43,7 @@ OBJS = \
 	extension/dispatch.o \
 	extension/dispatch_auth.o \
 	extension/dispatch_bind.o \
+	extension/dispatch_many.o \
 	extension/dispatch_match.o \
 	extension/dispatch_once.o \
 	extension/dispatch_reply.o \
@@ -53,7 +54,8 @@ OBJS = \
 	extension/start.o \
 	extension/attempt.o \
 	extension/answer.o \
-	extension/store.o
+	extension/store.o \
+	extension/table.o
 
 # Types and functions, in the order in which they need each other.
 SQL_PARTS = \

@@ -30,6 +30,7 @@
 #include "extension/order.h"
 #include "extension/query.h"
 #include "extension/store.h"
+#include "extension/table.h"
 #include "extension/student_coach.h"
 
 #define MAX_SHORT 1000
@@ -196,32 +197,42 @@ late_by(const Attempt *a, TimestampTz at)
 static bool
 find_stored(int64 attempt_id, int64 question_id, StoredAnswer *stored)
 {
-	ScRows		rows = sc_query(&Q_STORED, SC_INT8(attempt_id), SC_INT8(question_id));
+	ScRows		rows;
+	bool		found;
 	bool		isnull;
 	Datum		answer;
 
-	if (rows.count == 0)
-		return false;
-	stored->seq = sc_get_int8(&rows, 0, 1);
-	answer = sc_get_copy(&rows, 0, 2, &isnull);
-	stored->answer = isnull ? NULL : DatumGetJsonbP(answer);
-	stored->saved_at = sc_get_timestamptz(&rows, 0, 3);
-	stored->late_ms = sc_get_int4(&rows, 0, 4);
-	return true;
+	sc_query_begin();
+	rows = sc_query(&Q_STORED, SC_INT8(attempt_id), SC_INT8(question_id));
+	found = rows.count > 0;
+	if (found)
+	{
+		stored->seq = sc_get_int8(&rows, 0, 1);
+		answer = sc_get_copy(&rows, 0, 2, &isnull);
+		stored->answer = isnull ? NULL : DatumGetJsonbP(answer);
+		stored->saved_at = sc_get_timestamptz(&rows, 0, 3);
+		stored->late_ms = sc_get_int4(&rows, 0, 4);
+	}
+	sc_query_end();
+	return found;
 }
 
 static void
 log_by_sql(const SaveRow *row)
 {
+	sc_query_begin();
 	(void) sc_query(&Q_LOG, SC_TIMESTAMPTZ(row->saved_at), SC_INT8(row->attempt_id),
 					SC_INT8(row->question_id), SC_INT8(row->seq),
 					SC_DATUM_OR_NULL(JsonbPGetDatum(row->answer), row->answer == NULL));
+	sc_query_end();
 }
 
 /* Store a row: true if it was, false if what is stored (*stored) stays. */
 static bool
 store(const SaveRow *row, StoredAnswer *stored)
 {
+	bool		done;
+
 	switch (sc_store_answer(row, stored))
 	{
 		case STORE_DONE:
@@ -234,17 +245,26 @@ store(const SaveRow *row, StoredAnswer *stored)
 		case STORE_NOT_PLAIN:
 			break;
 	}
-	if (sc_query(&Q_STORE, SC_INT8(row->attempt_id), SC_INT8(row->question_id), SC_INT8(row->seq),
-				 SC_DATUM_OR_NULL(JsonbPGetDatum(row->answer), row->answer == NULL),
-				 SC_TIMESTAMPTZ(row->saved_at),
-				 SC_DATUM_OR_NULL(Int32GetDatum(row->elapsed_ms), !row->has_elapsed),
-				 SC_INT4(row->late_ms)).count == 0)
-	{
+	sc_query_begin();
+	done = sc_query(&Q_STORE, SC_INT8(row->attempt_id), SC_INT8(row->question_id), SC_INT8(row->seq),
+					SC_DATUM_OR_NULL(JsonbPGetDatum(row->answer), row->answer == NULL),
+					SC_TIMESTAMPTZ(row->saved_at),
+					SC_DATUM_OR_NULL(Int32GetDatum(row->elapsed_ms), !row->has_elapsed),
+					SC_INT4(row->late_ms)).count > 0;
+	sc_query_end();
+	if (done)
+		log_by_sql(row);
+	else
 		(void) find_stored(row->attempt_id, row->question_id, stored);
-		return false;
-	}
-	log_by_sql(row);
-	return true;
+	return done;
+}
+
+static void
+note_late(int64 attempt_id, int late_ms)
+{
+	sc_query_begin();
+	(void) sc_query(&Q_LATE, SC_INT8(attempt_id), SC_INT4(late_ms));
+	sc_query_end();
 }
 
 /*
@@ -298,7 +318,7 @@ save(const Attempt *a, const AnswerInput *in, QuestionType type, Jsonb *options,
 		result.saved_at = at;
 		result.has_saved_at = true;
 		if (row.late_ms > 0)
-			(void) sc_query(&Q_LATE, SC_INT8(a->id), SC_INT4(row.late_ms));
+			note_late(a->id, row.late_ms);
 	}
 	else
 	{
@@ -471,6 +491,7 @@ sc_save_batch(const Attempt *a, List *inputs, TimestampTz at)
 	bool		open = sc_attempt_open(a, at);
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	sc_scope_begin();
 	foreach(cell, inputs)
 	{
 		const AnswerInput *in = lfirst(cell);
@@ -489,6 +510,7 @@ sc_save_batch(const Attempt *a, List *inputs, TimestampTz at)
 		}
 		push_result(&state, &result);
 	}
+	sc_scope_end();
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 }
 
@@ -563,10 +585,10 @@ save_single(FunctionCallInfo fcinfo, int64 attempt_id, bool any_user, int64 user
 		sc_invalid("elapsed_ms", "invalid_value", NULL);
 	sc_check_valid();
 
-	sc_query_begin();
+	sc_scope_begin();
 	a = begin_save(attempt_id, any_user, user_id, in, at, &type, &options);
 	result = save(&a, in, type, options, true, at);
-	sc_query_end();
+	sc_scope_end();
 	if (result.status == SAVE_CLOSED)
 		sc_refuse_closed(&a, at);
 	if (result.status == SAVE_INVALID)

@@ -38,25 +38,7 @@
 #include "utils/snapmgr.h"
 
 #include "extension/dispatch.h"
-
-/* Columns of dispatch's result. */
-enum
-{
-	OUT_STATUS,
-	OUT_HEADERS,
-	OUT_BODY,
-	OUT_TOUCHED,
-	OUT_EVENTS,
-	OUT_COLUMNS
-};
-
-/* A row of dispatch_many, with what it is sorted by. */
-typedef struct ManyRow
-{
-	int			n;
-	int64		lock_value;
-	Input		in;
-} ManyRow;
+#include "extension/table.h"
 
 static Call *in_hand = NULL;
 
@@ -147,8 +129,8 @@ work(Call *call)
  * as data.  They are deferred again afterwards: the setting would outlive the
  * request, and the next one in this transaction may need to defer.
  */
-static void
-check_deferred_constraints(void)
+void
+dispatch_check_deferred(void)
 {
 	ConstraintsSetStmt set = {.type = T_ConstraintsSetStmt, .constraints = NIL, .deferred = false};
 
@@ -177,11 +159,13 @@ work_in_place(Call *call, int route_id)
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
 	}
+	sc_scope_begin();
 	work(call);
+	sc_scope_end();
 	if (fresh_snapshot)
 	{
-		if (!call->undo)
-			check_deferred_constraints();
+		if (!call->undo && !call->in_batch)
+			dispatch_check_deferred();
 		PopActiveSnapshot();
 	}
 }
@@ -227,6 +211,32 @@ handle_error(Call *call, int route_id, ErrorData *edata)
 	}
 	call->undo = true;
 	return false;
+}
+
+/*
+ * Serve a request of a batch, in the batch's subtransaction.  Errors surface;
+ * the batch then calls dispatch_abandon().
+ */
+void
+dispatch_in_batch(Call *call, int route_id)
+{
+	call->in_batch = true;
+	in_hand = call;
+	work_in_place(call, route_id);
+	in_hand = NULL;
+}
+
+void
+dispatch_abandon(void)
+{
+	in_hand = NULL;
+}
+
+/* Is a handler running? */
+bool
+dispatch_is_nested(void)
+{
+	return in_hand != NULL;
 }
 
 /* One attempt in a subtransaction.  True: bind once more. */
@@ -340,10 +350,10 @@ events_jsonb(Call *call, bool *isnull)
  * The answer as dispatch's columns, in the caller's context.  mark: where the
  * list of touched keys stood when the request began.
  */
-static void
-give_answer(Call *call, int mark, Datum *values, bool *nulls)
+void
+dispatch_give_answer(Call *call, int mark, Datum *values, bool *nulls)
 {
-	memset(nulls, true, OUT_COLUMNS * sizeof(bool));
+	memset(nulls, true, DISPATCH_COLUMNS * sizeof(bool));
 	if (call->undo)
 	{
 		sc_touch_truncate(mark);
@@ -376,22 +386,29 @@ give_answer(Call *call, int mark, Datum *values, bool *nulls)
 	}
 }
 
+Call *
+dispatch_new_call(Input *in)
+{
+	Call	   *call = palloc0(sizeof(Call));
+
+	call->in = in;
+	call->mcxt = CurrentMemoryContext;
+	call->binding = -1;
+	call->total = -1;
+	return call;
+}
+
 /*
  * Serve one request; the answer's values are in the caller's context.  With
  * admit_only the handler is not run.  Gives the route, NULL if there is none.
  */
-static Route *
-serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
+Route *
+dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
 {
-	Call	   *call = palloc0(sizeof(Call));
+	Call	   *call = dispatch_new_call(in);
 	int			mark = sc_touch_mark();
 
-	call->in = in;
 	call->admit_only = admit_only;
-	call->mcxt = CurrentMemoryContext;
-	call->binding = -1;
-	call->total = -1;
-
 	if (in_hand == NULL)
 		dispatch_forget_routes();
 	if (RecoveryInProgress())
@@ -399,7 +416,7 @@ serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
 	else
 		while (attempt(call, route_id))
 			CHECK_FOR_INTERRUPTS();
-	give_answer(call, mark, values, nulls);
+	dispatch_give_answer(call, mark, values, nulls);
 	return call->route;
 }
 
@@ -430,7 +447,7 @@ answer_desc(FunctionCallInfo fcinfo)
 
 	if (desc != NULL)
 		return desc;
-	if (get_call_result_type(fcinfo, NULL, &found) != TYPEFUNC_COMPOSITE || found->natts != OUT_COLUMNS)
+	if (get_call_result_type(fcinfo, NULL, &found) != TYPEFUNC_COMPOSITE || found->natts != DISPATCH_COLUMNS)
 		elog(ERROR, "dispatch called where no row is expected");
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	desc = BlessTupleDesc(CreateTupleDescCopy(found));
@@ -443,8 +460,8 @@ PGDLLEXPORT Datum
 sc_api_dispatch(PG_FUNCTION_ARGS)
 {
 	Input		in = {.anonymous = PG_ARGISNULL(1)};
-	Datum		values[OUT_COLUMNS];
-	bool		nulls[OUT_COLUMNS];
+	Datum		values[DISPATCH_COLUMNS];
+	bool		nulls[DISPATCH_COLUMNS];
 
 	if (!in.anonymous)
 		in.actor = PG_GETARG_INT64(1);
@@ -465,170 +482,8 @@ sc_api_dispatch(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(7))
 		in.ctx = text_to_cstring(PG_GETARG_TEXT_PP(7));
-	(void) serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
+	(void) dispatch_serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(answer_desc(fcinfo), values, nulls)));
-}
-
-/* dispatch_many */
-
-/* One column of the batch; every array must have as many elements. */
-static Datum *
-batch_column(FunctionCallInfo fcinfo, int arg, Oid type, int16 len, bool byval, char align,
-			 int *n, bool **nulls)
-{
-	Datum	   *values;
-	int			count;
-
-	if (PG_ARGISNULL(arg))
-	{
-		values = palloc0(Max(*n, 1) * sizeof(Datum));
-		*nulls = palloc(Max(*n, 1) * sizeof(bool));
-		memset(*nulls, true, Max(*n, 1));
-		return values;
-	}
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), type, len, byval, align, &values, nulls, &count);
-	if (*n < 0)
-		*n = count;
-	if (count != *n)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("arrays of a batch must have the same length")));
-	return values;
-}
-
-/* Path of a batch's row: a JSON array of strings. */
-static void
-path_of_json(Input *in, const char *json)
-{
-	ScJsonDoc	doc;
-
-	if (!sc_json_parse(&doc, json, strlen(json)) || doc.kind != SC_JSON_ARRAY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("path of a batch's row must be a JSON array")));
-	in->npath = doc.count;
-	in->path = palloc(Max(doc.count, 1) * sizeof(char *));
-	for (int i = 0; i < doc.count; i++)
-		in->path[i] = doc.items[i].text !=NULL ? doc.items[i].text : "";
-}
-
-/* What the route's lock key is in a request; 0 where it cannot be told. */
-static int64
-lock_value(const Route *route, const Input *in)
-{
-	ScJsonDoc	doc;
-
-	for (int i = 0; route->lock_key != NULL && i < route->nparams; i++)
-	{
-		const Parameter *param = &route->params[i];
-
-		if (strcmp(param->name, route->lock_key) != 0)
-			continue;
-		if (param->source == FROM_PATH && param->path_index < in->npath)
-			return strtoll(in->path[param->path_index], NULL, 10);
-		if (param->source == FROM_BODY && in->body != NULL && sc_json_parse(&doc, in->body, in->body_len))
-			for (int j = 0; j < doc.count; j++)
-				if (doc.items[j].name != NULL && doc.items[j].text !=NULL &&
-					strcmp(doc.items[j].name, param->name) == 0)
-					return strtoll(doc.items[j].text, NULL, 10);
-	}
-	return 0;
-}
-
-static int
-compare_many(const void *a, const void *b)
-{
-	const ManyRow *x = a;
-	const ManyRow *y = b;
-
-	if (x->lock_value != y->lock_value)
-		return x->lock_value < y->lock_value ? -1 : 1;
-	if (x->in.actor != y->in.actor)
-		return x->in.actor < y->in.actor ? -1 : 1;
-	return x->n - y->n;
-}
-
-static ManyRow *
-read_batch(FunctionCallInfo fcinfo, int *n)
-{
-	bool	   *nulls[7];
-	Datum	   *columns[7];
-	ManyRow    *rows;
-
-	*n = -1;
-	columns[0] = batch_column(fcinfo, 1, INT8OID, 8, true, TYPALIGN_DOUBLE, n, &nulls[0]);
-	if (*n < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("actors of a batch must not be null")));
-	columns[1] = batch_column(fcinfo, 2, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, n, &nulls[1]);
-	columns[2] = batch_column(fcinfo, 3, INT8OID, 8, true, TYPALIGN_DOUBLE, n, &nulls[2]);
-	for (int i = 3; i < 7; i++)
-		columns[i] = batch_column(fcinfo, i + 1, TEXTOID, -1, false, TYPALIGN_INT, n, &nulls[i]);
-
-	rows = palloc0(Max(*n, 1) * sizeof(ManyRow));
-	for (int i = 0; i < *n; i++)
-	{
-		Input	   *in = &rows[i].in;
-
-		rows[i].n = i + 1;
-		in->anonymous = nulls[0][i];
-		in->actor = in->anonymous ? 0 : DatumGetInt64(columns[0][i]);
-		in->jti = nulls[1][i] ? NULL : DatumGetUUIDP(columns[1][i]);
-		in->iat_ms = nulls[2][i] ? 0 : DatumGetInt64(columns[2][i]);
-		if (!nulls[3][i])
-			path_of_json(in, TextDatumGetCString(columns[3][i]));
-		in->query = nulls[4][i] ? NULL : TextDatumGetCString(columns[4][i]);
-		in->body = nulls[5][i] ? NULL : TextDatumGetCString(columns[5][i]);
-		in->body_len = in->body != NULL ? strlen(in->body) : 0;
-		in->ctx = nulls[6][i] ? NULL : TextDatumGetCString(columns[6][i]);
-	}
-	return rows;
-}
-
-/*
- * Many requests of one route, one commit.  They run in the order of the lock
- * key, then of the user, so that two batches never lock crosswise; each answer
- * says by n (from 1) whose it is.
- */
-PG_FUNCTION_INFO_V1(sc_api_dispatch_many);
-PGDLLEXPORT Datum
-sc_api_dispatch_many(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			route_id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
-	MemoryContext row_mcxt;
-	MemoryContext caller;
-	ManyRow    *rows;
-	Route	   *route;
-	int			n;
-
-	InitMaterializedSRF(fcinfo, 0);
-	rows = read_batch(fcinfo, &n);
-	if (in_hand == NULL)
-		dispatch_forget_routes();
-	route = dispatch_route(route_id);
-	if (route != NULL)
-		for (int i = 0; i < n; i++)
-			rows[i].lock_value = lock_value(route, &rows[i].in);
-	qsort(rows, n, sizeof(ManyRow), compare_many);
-
-	row_mcxt = AllocSetContextCreate(CurrentMemoryContext, "sc batch row", ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[1 + OUT_COLUMNS];
-		bool		nulls[1 + OUT_COLUMNS];
-
-		CHECK_FOR_INTERRUPTS();
-		caller = MemoryContextSwitchTo(row_mcxt);
-		values[0] = Int32GetDatum(rows[i].n);
-		nulls[0] = false;
-		(void) serve(route_id, &rows[i].in, false, values + 1, nulls + 1);
-		MemoryContextSwitchTo(caller);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-		MemoryContextReset(row_mcxt);
-	}
-	return (Datum) 0;
 }
 
 /* upload_begin: status, headers and body as dispatch gives them, and the id of an upload where the user may. */
@@ -637,8 +492,8 @@ PGDLLEXPORT Datum
 sc_api_upload_begin(PG_FUNCTION_ARGS)
 {
 	Input		in = {.anonymous = PG_ARGISNULL(1)};
-	Datum		answer[OUT_COLUMNS];
-	bool		answer_nulls[OUT_COLUMNS];
+	Datum		answer[DISPATCH_COLUMNS];
+	bool		answer_nulls[DISPATCH_COLUMNS];
 	Datum		values[4];
 	bool		nulls[4];
 	TupleDesc	desc;
@@ -654,7 +509,7 @@ sc_api_upload_begin(PG_FUNCTION_ARGS)
 		in.iat_ms = PG_GETARG_INT64(3);
 	if (!PG_ARGISNULL(4))
 		in.ctx = text_to_cstring(PG_GETARG_TEXT_PP(4));
-	route = serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, true, answer, answer_nulls);
+	route = dispatch_serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, true, answer, answer_nulls);
 
 	memcpy(values, answer, 3 * sizeof(Datum));
 	memcpy(nulls, answer_nulls, 3 * sizeof(bool));

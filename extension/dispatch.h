@@ -102,6 +102,7 @@ typedef struct Call
 	Route	   *route;
 	Input	   *in;
 	bool		admit_only;		/* just ask whether the user may */
+	bool		in_batch;		/* shares its subtransaction with others */
 	ScJsonDoc  *ctx;			/* of in->ctx, once somebody has asked for it */
 
 	/* binding */
@@ -137,6 +138,17 @@ typedef struct Call
 	int			body_len;
 } Call;
 
+/* Columns of dispatch's result. */
+enum
+{
+	OUT_STATUS,
+	OUT_HEADERS,
+	OUT_BODY,
+	OUT_TOUCHED,
+	OUT_EVENTS,
+	DISPATCH_COLUMNS
+};
+
 /* dispatch_route.c */
 extern Route *dispatch_route(int id);
 extern void dispatch_forget_routes(void);
@@ -165,5 +177,12 @@ extern void dispatch_open_upload(const pg_uuid_t *id, int64 limit);
 /* dispatch.c */
 extern void dispatch_fail(Call *call, int status, const char *code, const char *params);
 extern const char *dispatch_ctx(Call *call, const char *name);
+extern Call *dispatch_new_call(Input *in);
+extern Route *dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls);
+extern void dispatch_in_batch(Call *call, int route_id);
+extern void dispatch_abandon(void);
+extern bool dispatch_is_nested(void);
+extern void dispatch_give_answer(Call *call, int mark, Datum *values, bool *nulls);
+extern void dispatch_check_deferred(void);
 
 #endif							/* SC_DISPATCH_H */

@@ -10,23 +10,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type_d.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/relcache.h"
 #include "utils/snapmgr.h"
 
 #include "extension/dispatch.h"
 #include "extension/query.h"
+#include "extension/table.h"
 
 SC_READ(Q_PERMISSION,
 		"SELECT EXISTS ("
@@ -35,110 +27,49 @@ SC_READ(Q_PERMISSION,
 		"    WHERE u.id = $1 AND u.is_active AND $2 = ANY (r.permissions))",
 		INT8OID, TEXTOID);
 
-/* Where the tables are; found again after any change of them. */
-static struct
+enum
 {
-	bool		valid;
-	bool		registered;
-	Oid			users;
-	AttrNumber	users_id;
-	AttrNumber	users_active;
-	AttrNumber	users_not_before;
-	Oid			revoked;
-	AttrNumber	revoked_jti;
-} tables;
+	USER_ID, USER_ACTIVE, USER_NOT_BEFORE
+};
+static ScTable users = {
+	.name = "users",
+	.keys = {F_INT8EQ},
+	.ncolumns = 3,
+	.columns = {"id", "is_active", "tokens_not_before"},
+};
 
-static void
-on_relcache(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == tables.users || relid == tables.revoked)
-		tables.		valid = false;
-}
-
-static Oid
-table_named(const char *name)
-{
-	Oid			relid = get_relname_relid(name, get_namespace_oid("sc", false));
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table sc.%s does not exist", name),
-				 errhint("Run SELECT sc.install().")));
-	return relid;
-}
-
-static void
-find_tables(void)
-{
-	if (tables.valid)
-		return;
-	if (!tables.registered)
-	{
-		CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
-		tables.		registered = true;
-	}
-	tables.		users = table_named("users");
-	tables.		users_id = get_attnum(tables.users, "id");
-	tables.		users_active = get_attnum(tables.users, "is_active");
-	tables.		users_not_before = get_attnum(tables.users, "tokens_not_before");
-	tables.		revoked = table_named("revoked_tokens");
-	tables.		revoked_jti = get_attnum(tables.revoked, "jti");
-	tables.		valid = true;
-}
-
-static bool
-is_revoked(const pg_uuid_t *jti)
-{
-	Relation	rel = table_open(tables.revoked, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	bool		found;
-
-	ScanKeyInit(&key, tables.revoked_jti, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(jti));
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, GetActiveSnapshot(), 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
-}
+static ScTable revoked_tokens = {
+	.name = "revoked_tokens",
+	.keys = {F_UUID_EQ},
+	.ncolumns = 1,
+	.columns = {"jti"},
+};
 
 /* A problem code, or NULL if the user may use tokens issued at iat_ms. */
 static const char *
 user_fault(int64 user, int64 iat_ms)
 {
-	Relation	rel = table_open(tables.users, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	const char *fault = NULL;
+	TupleTableSlot *row = sc_fetch(&users, GetActiveSnapshot(), Int64GetDatum(user), 0);
+	int64		epoch_us = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	TimestampTz not_before;
+	bool		isnull;
 
-	ScanKeyInit(&key, tables.users_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(user));
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, GetActiveSnapshot(), 1, &key);
-	tuple = systable_getnext(scan);
-	if (!HeapTupleIsValid(tuple))
-		fault = "inactive_user";
-	else
-	{
-		TupleDesc	desc = RelationGetDescr(rel);
-		bool		isnull;
-		bool		active = DatumGetBool(heap_getattr(tuple, tables.users_active, desc, &isnull));
-		Timestamp	not_before = DatumGetTimestampTz(heap_getattr(tuple, tables.users_not_before, desc, &isnull));
+	if (row == NULL || !DatumGetBool(sc_column_given(&users, row, USER_ACTIVE)))
+		return "inactive_user";
+	not_before = DatumGetTimestampTz(sc_column(&users, row, USER_NOT_BEFORE, &isnull));
+	if (isnull || TIMESTAMP_IS_NOBEGIN(not_before))
+		return NULL;
 
-		if (!active)
-			fault = "inactive_user";
-		else if (!isnull && !TIMESTAMP_IS_NOBEGIN(not_before))
-		{
-			int64		epoch_us = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	/* issued in the millisecond of the cut: not after it, so void */
+	if (TIMESTAMP_IS_NOEND(not_before) || iat_ms <= (not_before + epoch_us) / 1000)
+		return "token_revoked";
+	return NULL;
+}
 
-			/* issued in the millisecond of the cut: not after it, so void */
-			if (TIMESTAMP_IS_NOEND(not_before) || iat_ms <= (not_before + epoch_us) / 1000)
-				fault = "token_revoked";
-		}
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return fault;
+static bool
+is_revoked(const pg_uuid_t *jti)
+{
+	return sc_fetch(&revoked_tokens, GetActiveSnapshot(), UUIDPGetDatum(jti), 0) != NULL;
 }
 
 /* The attempt that the path names, 0 if it names none. */
@@ -218,7 +149,6 @@ dispatch_authenticate(Call *call)
 			fault = "attempt_token_invalid";
 		else if (token != NULL)
 		{
-			find_tables();
 			in->anonymous = false;
 			/* the token proves itself; only the account can speak against it */
 			fault = user_fault(in->actor, PG_INT64_MAX);
@@ -226,7 +156,6 @@ dispatch_authenticate(Call *call)
 	}
 	else if (!in->anonymous)
 	{
-		find_tables();
 		fault = user_fault(in->actor, in->iat_ms);
 		if (fault == NULL && in->jti != NULL && is_revoked(in->jti))
 			fault = "token_revoked";
