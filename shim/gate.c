@@ -28,26 +28,47 @@
 
 #define SCRATCH_MAX ((size_t) 1 << 20)
 
+#define DRAWS_MAX 64			/* in one command */
+
+/* A token for a request, or a look whether there is one. */
+typedef struct Draw
+{
+	struct Ask *ask;
+	const Bucket *bucket;		/* NULL: nothing was asked */
+	char		key[96];
+	int			key_len;
+	int64_t		left;			/* tokens, or minus ms to wait */
+} Draw;
+
+/*
+ * What one command asks: draws of a turn from buckets of one kind.  Redis
+ * spends more on running a script than on a bucket in it.
+ */
+typedef struct Draws
+{
+	struct Draws *next;
+	Gate	   *gate;
+	const Bucket *bucket;
+	bool		take;
+	int			n;
+	Draw	   *draws[DRAWS_MAX];
+	RedisCmd	cmd;
+} Draws;
+
 /* What was asked about a request; in its arena. */
 typedef struct Ask
 {
 	Request    *request;
 	int			pending;
-	const Bucket *bucket;
-	char		key[128];
-	int			key_len;
-	int64_t		left;			/* tokens, or minus ms to wait */
-	const Bucket *login;		/* failures of this address, for log-ins */
-	char		login_key[128];
-	int			login_key_len;
-	int64_t		login_left;
+	Draw		limit;
+	Draw		login;			/* failures of this address, for log-ins */
 	bool		revoked;
 	bool		cached;			/* the route is, and has a key */
-	RedisCmd	limit_cmd;
-	RedisCmd	login_cmd;
 	RedisCmd	session_cmd;
 	RedisCmd	cache_cmd;
 } Ask;
+
+static void answered(Ask *ask);
 
 /* ---- limits ---- */
 
@@ -71,20 +92,103 @@ login_bucket(Gate *g, const Bucket *by_address)
 }
 
 static bool
-ask_bucket(Gate *g, RedisCmd *cmd, const Bucket *b, const char *key, int len, bool take)
+eval_buckets(Gate *g, RedisCmd *cmd, const Bucket *b, bool take, Draw *const *draws, int n)
 {
-	char		step[24];
-	char		size[24];
+	Str			argv[DRAWS_MAX + 4];
 
-	return g->limit != NULL
-		&& redis_eval(g->limit, g->limit_db, cmd, SCRIPT_BUCKET, 1, 4, (Str[]) {{key, (size_t) len}, {step, (size_t) snprintf(step, sizeof(step), "%lld", (long long) b->step_us)}, {size, (size_t) snprintf(size, sizeof(size), "%lld", (long long) b->size)}, take ? STR("1") : STR("0")});
+	for (int i = 0; i < n; i++)
+		argv[i] = (Str) {draws[i]->key, (size_t) draws[i]->key_len};
+	for (int i = 0; i < 3; i++)
+		argv[n + i] = (Str) {b->args[i], strlen(b->args[i])};
+	argv[n + 3] = take ? STR("1") : STR("0");
+	return redis_eval(g->limit, g->limit_db, cmd, SCRIPT_BUCKET, n, n + 4, argv);
 }
 
 static int64_t
-ask_here(Gate *g, const Bucket *b, const char *key, int len, bool take)
+draw_here(Gate *g, const Draw *d, bool take)
 {
 	g->stats.limited_locally++;
-	return limiter_take(&g->limiter, b, key, (size_t) len, loop_now_us(g->server->loop), take);
+	return limiter_take(&g->limiter, d->bucket, d->key, (size_t) d->key_len,
+						loop_now_us(g->server->loop), take);
+}
+
+/* Redis has answered, or will not: tell those who wait. */
+static void
+drawn(Draws *all, const RedisReply *reply)
+{
+	Gate	   *g = all->gate;
+
+	if (reply != NULL && redis_count(reply) != all->n)
+		reply = NULL;
+	for (int i = 0; i < all->n; i++)
+		all->draws[i]->left = reply != NULL ? redis_int(redis_at(reply, i))
+			: draw_here(g, all->draws[i], all->take);
+	for (int i = 0; i < all->n; i++)
+		answered(all->draws[i]->ask);
+	all->next = g->free_draws;
+	g->free_draws = all;
+}
+
+static void
+on_drawn(RedisCmd *cmd, const RedisReply *reply)
+{
+	drawn(cmd->data, reply);
+}
+
+/* The end of a turn: ask what was gathered. */
+static int
+send_draws(LoopChore *chore)
+{
+	Gate	   *g = chore->data;
+	Draws	   *all;
+	int			sleep_ms = -1;
+
+	while ((all = g->draws) != NULL)
+	{
+		g->draws = all->next;
+		if (g->limit == NULL
+			|| !eval_buckets(g, &all->cmd, all->bucket, all->take, all->draws, all->n))
+		{
+			/* What goes on now may have missed its own chore of this turn. */
+			drawn(all, NULL);
+			sleep_ms = 0;
+		}
+	}
+	return sleep_ms;
+}
+
+/* Asks at the end of this turn; at once, here, if Redis is away. */
+static void
+draw(Gate *g, Ask *ask, Draw *d, bool take)
+{
+	Draws	   *all = g->draws;
+
+	if (g->limit == NULL || !redis_is_up(g->limit))
+	{
+		d->left = draw_here(g, d, take);
+		return;
+	}
+	while (all != NULL && (all->bucket != d->bucket || all->take != take || all->n == DRAWS_MAX))
+		all = all->next;
+	if (all == NULL)
+	{
+		all = g->free_draws;
+		if (all != NULL)
+			g->free_draws = all->next;
+		else
+			all = mem_alloc(sizeof(Draws));
+		all->gate = g;
+		all->bucket = d->bucket;
+		all->take = take;
+		all->n = 0;
+		all->cmd.done = on_drawn;
+		all->cmd.data = all;
+		all->next = g->draws;
+		g->draws = all;
+	}
+	d->ask = ask;
+	all->draws[all->n++] = d;
+	ask->pending++;
 }
 
 /* ---- the verdict ---- */
@@ -96,15 +200,15 @@ conclude(Ask *ask)
 	Gate	   *g = r->server->gate;
 	int64_t		wait_ms = 0;
 
-	if (ask->bucket != NULL)
+	if (ask->limit.bucket != NULL)
 	{
-		limiter_policy(r->rate_policy, sizeof(r->rate_policy), ask->bucket);
-		limiter_state(r->rate, sizeof(r->rate), ask->bucket, ask->left);
-		if (ask->left < 0)
-			wait_ms = -ask->left;
+		r->rate_policy = ask->limit.bucket->policy;
+		limiter_state(r->rate, ask->limit.bucket, ask->limit.left);
+		if (ask->limit.left < 0)
+			wait_ms = -ask->limit.left;
 	}
-	if (ask->login != NULL && ask->login_left < 0 && -ask->login_left > wait_ms)
-		wait_ms = -ask->login_left;
+	if (ask->login.bucket != NULL && ask->login.left < 0 && -ask->login.left > wait_ms)
+		wait_ms = -ask->login.left;
 
 	r->verdict = GATE_GO;
 	if (wait_ms > 0)
@@ -139,28 +243,6 @@ answered(Ask *ask)
 {
 	if (--ask->pending == 0)
 		conclude(ask);
-}
-
-static void
-on_limit(RedisCmd *cmd, const RedisReply *reply)
-{
-	Ask		   *ask = cmd->data;
-	Gate	   *g = ask->request->server->gate;
-
-	ask->left = reply != NULL ? redis_int(reply)
-		: ask_here(g, ask->bucket, ask->key, ask->key_len, true);
-	answered(ask);
-}
-
-static void
-on_login(RedisCmd *cmd, const RedisReply *reply)
-{
-	Ask		   *ask = cmd->data;
-	Gate	   *g = ask->request->server->gate;
-
-	ask->login_left = reply != NULL ? redis_int(reply)
-		: ask_here(g, ask->login, ask->login_key, ask->login_key_len, false);
-	answered(ask);
 }
 
 /* `<moment>@<epoch>`: is a token issued at iat_ms good, in this epoch? */
@@ -236,27 +318,17 @@ ask_limits(Gate *g, Ask *ask)
 {
 	Request    *r = ask->request;
 
-	ask->bucket = bucket_of(g, r);
-	ask->key_len = r->actor != 0
-		? limiter_user_key(ask->key, sizeof(ask->key), r->actor_text, ask->bucket)
-		: limiter_ip_key(ask->key, sizeof(ask->key), r->ip, false);
-	ask->limit_cmd.done = on_limit;
-	ask->limit_cmd.data = ask;
-	if (ask_bucket(g, &ask->limit_cmd, ask->bucket, ask->key, ask->key_len, true))
-		ask->pending++;
-	else
-		ask->left = ask_here(g, ask->bucket, ask->key, ask->key_len, true);
+	ask->limit.bucket = bucket_of(g, r);
+	ask->limit.key_len = r->actor != 0
+		? limiter_user_key(ask->limit.key, sizeof(ask->limit.key), r->actor_text, ask->limit.bucket)
+		: limiter_ip_key(ask->limit.key, sizeof(ask->limit.key), r->ip, false);
+	draw(g, ask, &ask->limit, true);
 
 	if (r->route->rate != RATE_LOGIN || r->actor != 0)
 		return;
-	ask->login = login_bucket(g, ask->bucket);
-	ask->login_key_len = limiter_ip_key(ask->login_key, sizeof(ask->login_key), r->ip, true);
-	ask->login_cmd.done = on_login;
-	ask->login_cmd.data = ask;
-	if (ask_bucket(g, &ask->login_cmd, ask->login, ask->login_key, ask->login_key_len, false))
-		ask->pending++;
-	else
-		ask->login_left = ask_here(g, ask->login, ask->login_key, ask->login_key_len, false);
+	ask->login.bucket = login_bucket(g, ask->limit.bucket);
+	ask->login.key_len = limiter_ip_key(ask->login.key, sizeof(ask->login.key), r->ip, true);
+	draw(g, ask, &ask->login, false);
 }
 
 static void
@@ -316,15 +388,18 @@ gate_login_failed(Request *r)
 	Gate	   *g = r->server->gate;
 	Ask		   *ask = r->gate_data;
 	RedisCmd   *cmd;
+	Draw	   *login;
 
-	if (ask == NULL || ask->login == NULL)
+	if (ask == NULL || ask->login.bucket == NULL)
 		return;
+	login = &ask->login;
 	cmd = mem_alloc(sizeof(RedisCmd));
 	cmd->done = free_cmd;
-	if (!ask_bucket(g, cmd, ask->login, ask->login_key, ask->login_key_len, true))
+	if (g->limit == NULL
+		|| !eval_buckets(g, cmd, login->bucket, true, &login, 1))
 	{
 		free(cmd);
-		(void) ask_here(g, ask->login, ask->login_key, ask->login_key_len, true);
+		(void) draw_here(g, login, true);
 	}
 }
 
@@ -418,6 +493,10 @@ gate_new(Server *s)
 	s->gate = g;
 	limiter_init(&g->limiter, c);
 	buf_init(&g->scratch, SCRATCH_MAX);
+
+	/* Before the links, whose chores send what this one asks. */
+	g->chore = (LoopChore) {.order = LOOP_FLUSH, .fn = send_draws, .data = g};
+	loop_chore_add(s->loop, &g->chore);
 	if (getrandom(g->random, sizeof(g->random), 0) != sizeof(g->random))
 		log_error("no random numbers from the kernel");
 	if (!open_link(g, "COACH_REDIS_CACHE_URL", c->redis_cache_url, urls, &g->cache, &g->cache_db)
@@ -444,9 +523,19 @@ gate_new(Server *s)
 void
 gate_destroy(Gate *g)
 {
+	g->limit = NULL;
+	(void) send_draws(&g->chore);
+	loop_chore_remove(g->server->loop, &g->chore);
 	for (int i = 0; i < g->n_links; i++)
 		redis_destroy(g->links[i]);
 	cache_stop(g);
+	while (g->free_draws != NULL)
+	{
+		Draws	   *all = g->free_draws;
+
+		g->free_draws = all->next;
+		free(all);
+	}
 	if (g->epoch != NULL)
 		epoch_release(g->epoch);
 	buf_free(&g->scratch);

@@ -54,6 +54,11 @@ typedef struct Gate
 	char		server_id[SERVER_ID_SIZE];
 	Limiter		limiter;
 
+	/* gate.c's own: buckets to be asked at the end of this turn */
+	struct Draws *draws;
+	struct Draws *free_draws;
+	LoopChore	chore;
+
 	/* cache.c's own */
 	struct Flight *flights[256];
 	struct Delivery *deliveries;

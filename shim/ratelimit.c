@@ -23,9 +23,15 @@
 static Bucket
 bucket(const char *name, int64_t rate, int64_t per_us, int64_t size)
 {
-	int64_t		step = per_us / rate;
+	int64_t		step = per_us / rate > 0 ? per_us / rate : 1;
+	Bucket		b = {.name = name, .step_us = step, .size = size};
 
-	return (Bucket) {.name = name, .step_us = step > 0 ? step : 1, .size = size};
+	snprintf(b.policy, sizeof(b.policy), "\"%s\";q=%lld;w=%lld", name, (long long) size,
+			 (long long) ((size * step + 999999) / 1000000));
+	snprintf(b.args[0], sizeof(b.args[0]), "%lld", (long long) step);
+	snprintf(b.args[1], sizeof(b.args[1]), "%lld", (long long) size);
+	snprintf(b.args[2], sizeof(b.args[2]), "%lld", (long long) ((size * step + 999) / 1000));
+	return b;
 }
 
 void
@@ -111,18 +117,40 @@ limiter_ip_key(char *out, size_t size, const char *ip, bool login)
 	return snprintf(out, size, "ratelimit:ip:%s%s%s", text, bits, login ? ":login" : "");
 }
 
-void
-limiter_policy(char *out, size_t size, const Bucket *b)
+/* This is written for every answer, which is why printf() does not do it. */
+static char *
+put(char *p, const char *text)
 {
-	snprintf(out, size, "\"%s\";q=%lld;w=%lld", b->name, (long long) b->size,
-			 (long long) ((b->size * b->step_us + 999999) / 1000000));
+	size_t		len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+static char *
+put_number(char *p, int64_t n)
+{
+	char		digits[24];
+	char	   *d = digits + sizeof(digits);
+
+	do
+		*--d = (char) ('0' + n % 10);
+	while ((n /= 10) > 0);
+	memcpy(p, d, (size_t) (digits + sizeof(digits) - d));
+	return p + (digits + sizeof(digits) - d);
 }
 
 void
-limiter_state(char *out, size_t size, const Bucket *b, int64_t left)
+limiter_state(char out[RATE_TEXT], const Bucket *b, int64_t left)
 {
 	int64_t		wait_us = left < 0 ? -left * 1000 : (b->size - left) * b->step_us;
+	char	   *p = out;
 
-	snprintf(out, size, "\"%s\";r=%lld;t=%lld", b->name, (long long) (left < 0 ? 0 : left),
-			 (long long) ((wait_us + 999999) / 1000000));
+	*p++ = '"';
+	p = put(p, b->name);
+	p = put(p, "\";r=");
+	p = put_number(p, left < 0 ? 0 : left);
+	p = put(p, ";t=");
+	p = put_number(p, (wait_us + 999999) / 1000000);
+	*p = '\0';
 }

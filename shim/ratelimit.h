@@ -21,12 +21,16 @@ typedef enum BucketKind
 	BUCKETS
 } BucketKind;
 
+#define RATE_TEXT 64
+
 /* `size` tokens, a new one every `step_us`. */
 typedef struct Bucket
 {
 	const char *name;
 	int64_t		step_us;
 	int64_t		size;
+	char		policy[RATE_TEXT];	/* value of the RateLimit-Policy header */
+	char		args[3][24];	/* of the script: step, size, ms to refill */
 } Bucket;
 
 #define LOCAL_BUCKETS 4096
@@ -58,8 +62,7 @@ extern int64_t limiter_take(Limiter *l, const Bucket *b, const char *key,
 extern int	limiter_user_key(char *out, size_t size, const char *user, const Bucket *b);
 extern int	limiter_ip_key(char *out, size_t size, const char *ip, bool login);
 
-/* Values of the RateLimit-Policy and RateLimit headers. */
-extern void limiter_policy(char *out, size_t size, const Bucket *b);
-extern void limiter_state(char *out, size_t size, const Bucket *b, int64_t left);
+/* Value of the RateLimit header. */
+extern void limiter_state(char out[RATE_TEXT], const Bucket *b, int64_t left);
 
 #endif							/* SHIM_RATELIMIT_H */

@@ -23,6 +23,7 @@
 #include "daemon/buf.h"
 #include "daemon/loop.h"
 #include "daemon/pgpool.h"
+#include "shim/ratelimit.h"
 #include "shim/route.h"
 #include "shim/server.h"
 
@@ -154,8 +155,8 @@ struct Request
 	int			retry_after;	/* seconds */
 	int64_t		epoch;			/* of the cache, known when it came in */
 	bool		vouched;		/* Redis knows that the session is good */
-	char		rate_policy[48];	/* header values; "" for none */
-	char		rate[48];
+	const char *rate_policy;	/* header values; NULL and "" for none */
+	char		rate[RATE_TEXT];
 	void	   *gate_data;		/* the gate's own, in the arena */
 	void	   *cache_data;		/* the cache's own, in the arena */
 

@@ -11,25 +11,36 @@
 #include <stddef.h>
 
 /*
- * A token bucket kept as one number, the moment at which it will be full
- * again, in microseconds of Redis' clock.
+ * Token buckets, each kept as one number, the moment at which it will be full
+ * again, in microseconds of Redis' clock.  A key that is named twice gives a
+ * token to each.
  *
- * KEYS: bucket.  ARGV: microseconds for a token, size, 1 to take or 0 to look.
- * Gives the tokens left, or minus the milliseconds until there is one.
+ * KEYS: buckets of one kind.  ARGV: microseconds for a token, size, ms in
+ * which an empty one fills up, 1 to take or 0 to look.
+ * Gives for each the tokens left, or minus the milliseconds until there is one.
  */
 static const char bucket[] =
 "local t = redis.call('TIME')\n"
 "local now = t[1] * 1000000 + t[2]\n"
 "local step = tonumber(ARGV[1])\n"
-"local full = tonumber(redis.call('GET', KEYS[1]) or 0)\n"
-"if full < now then full = now end\n"
-"full = full + step\n"
-"local room = now + step * ARGV[2] - full\n"
-"if room < 0 then return -math.ceil(-room / 1000) end\n"
-"if ARGV[3] == '1' then\n"
-"  redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))\n"
+"local most = now + step * ARGV[2]\n"
+"local kept = redis.call('MGET', unpack(KEYS))\n"
+"local moved, out = {}, {}\n"
+"for i, key in ipairs(KEYS) do\n"
+"  local full = moved[key] or tonumber(kept[i] or 0)\n"
+"  if full < now then full = now end\n"
+"  full = full + step\n"
+"  if full > most then\n"
+"    out[i] = -math.ceil((full - most) / 1000)\n"
+"  else\n"
+"    out[i] = math.floor((most - full) / step)\n"
+"    if ARGV[4] == '1' then moved[key] = full end\n"
+"  end\n"
 "end\n"
-"return math.floor(room / step)\n";
+"for key, full in pairs(moved) do\n"
+"  redis.call('PSETEX', key, ARGV[3], string.format('%.0f', full))\n"
+"end\n"
+"return out\n";
 
 /*
  * KEYS: lease, generations.  ARGV: token, ms of the lease, ms of a

@@ -82,15 +82,15 @@ test_names(void)
 	limiter_ip_key(text, sizeof(text), "nonsense", false);
 	check(strcmp(text, "ratelimit:ip:unknown") == 0, "no address");
 
-	limiter_policy(text, sizeof(text), api);
-	check(strcmp(text, "\"api\";q=60;w=3") == 0, "policy");
-	limiter_policy(text, sizeof(text), login);
-	check(strcmp(text, "\"login\";q=60;w=60") == 0, "policy of failed log-ins");
-	limiter_state(text, sizeof(text), api, 59);
+	check(strcmp(api->policy, "\"api\";q=60;w=3") == 0, "policy");
+	check(strcmp(login->policy, "\"login\";q=60;w=60") == 0, "policy of failed log-ins");
+	check(strcmp(api->args[0], "50000") == 0 && strcmp(api->args[1], "60") == 0
+		  && strcmp(api->args[2], "3000") == 0, "arguments of the script");
+	limiter_state(text, api, 59);
 	check(strcmp(text, "\"api\";r=59;t=1") == 0, "state");
-	limiter_state(text, sizeof(text), api, 60);
+	limiter_state(text, api, 60);
 	check(strcmp(text, "\"api\";r=60;t=0") == 0, "full");
-	limiter_state(text, sizeof(text), api, -1500);
+	limiter_state(text, api, -1500);
 	check(strcmp(text, "\"api\";r=0;t=2") == 0, "empty");
 }
 

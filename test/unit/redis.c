@@ -132,9 +132,16 @@ answered(RedisCmd *cmd, const RedisReply *reply)
 	if (reply == NULL)
 		return;
 	if (redis_count(reply) > 0)
+	{
+		size_t		len = 0;
+
 		note->number = redis_int(redis_at(reply, 0));
-	else
-		note->number = redis_int(reply);
+		for (int i = 0; i < redis_count(reply) && len < sizeof(note->text); i++)
+			len += (size_t) snprintf(note->text + len, sizeof(note->text) - len, "%s%lld",
+									 i ? " " : "", (long long) redis_int(redis_at(reply, i)));
+		return;
+	}
+	note->number = redis_int(reply);
 	snprintf(note->text, sizeof(note->text), "%.*s", (int) redis_text(reply).len, redis_text(reply).data);
 }
 
@@ -372,7 +379,7 @@ static void
 flush_scripts(void)
 {
 	ask(0, "SCRIPT FLUSH");
-	eval(SCRIPT_BUCKET, 1, "b 1000000 5 1");
+	eval(SCRIPT_BUCKET, 1, "b 1000000 5 5000 1");
 }
 
 static void
@@ -385,12 +392,14 @@ static void
 bucket_again(void)
 {
 	for (int i = 0; i < 5; i++)
-		eval(SCRIPT_BUCKET, 1, "b2 10000000 5 1");
-	eval(SCRIPT_BUCKET, 1, "b2 10000000 5 1");
-	eval(SCRIPT_BUCKET, 1, "b3 10000000 5 0");
-	eval(SCRIPT_BUCKET, 1, "b3 10000000 5 0");
+		eval(SCRIPT_BUCKET, 1, "b2 10000000 5 50000 1");
+	eval(SCRIPT_BUCKET, 1, "b2 10000000 5 50000 1");
+	eval(SCRIPT_BUCKET, 1, "b3 10000000 5 50000 0");
+	eval(SCRIPT_BUCKET, 1, "b3 10000000 5 50000 0");
 	ask(1, "PTTL b2");
 	ask(1, "EXISTS b3");
+	eval(SCRIPT_BUCKET, 5, "b4 b5 b4 b2 b4 10000000 2 20000 1");
+	eval(SCRIPT_BUCKET, 3, "b4 b5 b5 10000000 2 20000 0");
 }
 
 static void
@@ -402,6 +411,9 @@ verify_bucket(void)
 	check(notes[6].number == 4 && notes[7].number == 4, "looking takes none");
 	check(notes[8].number > 45000 && notes[8].number <= 50000, "a bucket lives until it is full");
 	check(notes[9].number == 0, "and looking makes none");
+	check(strncmp(notes[10].text, "1 1 0 -", 7) == 0, "several at once, and one twice");
+	check(strrchr(notes[10].text, ' ')[1] == '-', "a third token is not there");
+	check(notes[11].number < 0 && strstr(notes[11].text, " 0 0") != NULL, "what was taken is gone, looking takes none");
 }
 
 /* Lease, fill, invalidate, in the orders that matter. */
