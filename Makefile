@@ -177,6 +177,7 @@ ISOLATION = \
 	admins \
 	exam_start \
 	exam_save \
+	regrade \
 	fold
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
 

@@ -196,6 +196,10 @@ DECLARE
     ids bigint[];
     ends timestamptz;
 BEGIN
+    -- half corrected is neither the old order nor the new one: the old one stands until it is done
+    IF EXISTS (SELECT FROM sc.regrades AS g WHERE g.exam_id = fold_exam.exam_id AND g.state = 'running') THEN
+        RETURN 0;
+    END IF;
     INSERT INTO sc.exam_sums (exam_id) VALUES (fold_exam.exam_id) ON CONFLICT DO NOTHING;
     SELECT s.is_stale INTO state
     FROM sc.exam_sums AS s
@@ -264,7 +268,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc.fold_exam(bigint, int, timestamptz) IS
-    'folds up to lim new results of one exam, or all of them from scratch when one that was folded has changed; opens the ranks once the exam is over, of a published paper exam without a closing time with its first results; returns how many were folded, 0 while somebody else is folding';
+    'folds up to lim new results of one exam, or all of them from scratch when one that was folded has changed; opens the ranks once the exam is over, of a published paper exam without a closing time with its first results; returns how many were folded, 0 while somebody else is folding or a regrade of the exam is under way';
 
 CREATE FUNCTION sc.fold_results(lim int DEFAULT 5000, at timestamptz DEFAULT clock_timestamp())
 RETURNS int

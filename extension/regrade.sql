@@ -1,9 +1,12 @@
 -- Correcting keys and rescoring.
 --
 -- A correction changes what an exam says about some of its questions (a new
--- key, or a treatment) and then rescores in steps, in attempt order, so that
--- it can stop and go on.  The version in the question bank stays as it was:
--- attempts pin what the student saw, and the correction belongs to the exam.
+-- key, or a treatment), which gives the exam a new version of its keys, and
+-- then rescores in steps what has been held against older ones only.  So it can
+-- stop and go on, and a hand-in that had read the old keys and committed after
+-- the last step is found by the next minute's upkeep.  The version in the
+-- question bank stays as it was: attempts pin what the student saw, and the
+-- correction belongs to the exam.
 --
 --   rekey        the new key holds
 --   best_of      right under the old or under the new key
@@ -97,6 +100,7 @@ DECLARE
     missing bigint[];
     fault record;
     regrade bigint;
+    version int;
 BEGIN
     SELECT e.id, e.is_frozen INTO exam FROM sc.exams AS e WHERE e.id = regrade_begin.exam_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -140,13 +144,16 @@ BEGIN
     FROM sc.question_versions AS v
     WHERE v.id = eq.version_id AND eq.exam_id = regrade_begin.exam_id
       AND eq.question_id = ANY (regrade_begin.question_ids);
-    UPDATE sc.exams AS e SET key_version = e.key_version + 1 WHERE e.id = regrade_begin.exam_id;
+    UPDATE sc.exams AS e SET key_version = e.key_version + 1 WHERE e.id = regrade_begin.exam_id
+    RETURNING e.key_version INTO version;
 
-    INSERT INTO sc.regrades (exam_id, policy, question_ids, keys, only_if_higher, reason, created_by, state, finished_at)
+    INSERT INTO sc.regrades (exam_id, policy, question_ids, keys, only_if_higher, reason, created_by, state, finished_at, key_version, total)
     VALUES (regrade_begin.exam_id, regrade_begin.policy, regrade_begin.question_ids, coalesce(regrade_begin.keys, '{}'),
             coalesce(regrade_begin.only_if_higher, false), regrade_begin.reason, regrade_begin.actor,
             CASE WHEN policy = 'no_regrade' THEN 'done' ELSE 'running' END,
-            CASE WHEN policy = 'no_regrade' THEN clock_timestamp() END)
+            CASE WHEN policy = 'no_regrade' THEN clock_timestamp() END, version,
+            CASE WHEN policy = 'no_regrade' THEN 0
+                 ELSE (SELECT count(*) FROM sc.exam_results AS r WHERE r.exam_id = regrade_begin.exam_id) END)
     RETURNING id INTO regrade;
     INSERT INTO sc.exam_audit (exam_id, actor_id, action, detail)
     VALUES (regrade_begin.exam_id, regrade_begin.actor, 'regrade',
@@ -167,44 +174,88 @@ DECLARE
     r record;
     change sc.score_change;
     seen int := 0;
+    altered int := 0;
 BEGIN
     SELECT * INTO g FROM sc.regrades AS x WHERE x.id = regrade_step.regrade_id FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');
     END IF;
-    IF g.state <> 'running' THEN
+    IF g.policy = 'no_regrade' THEN
         RETURN 0;
     END IF;
     FOR r IN
         SELECT x.id
         FROM sc.exam_results AS x
-        WHERE x.exam_id = g.exam_id AND x.id > g.last_result_id
+        WHERE x.exam_id = g.exam_id AND x.key_version < g.key_version
         ORDER BY x.id
         LIMIT lim
     LOOP
         change := sc.rescore_result(r.id, g.only_if_higher);
         seen := seen + 1;
-        g.last_result_id := r.id;
-        g.examined := g.examined + 1;
         IF change.result_id IS NOT NULL THEN
-            g.changed := g.changed + 1;
-            INSERT INTO sc.regrade_changes (regrade_id, result_id, before, after)
-            VALUES (g.id, r.id, change.before, change.after);
+            altered := altered + 1;
+            INSERT INTO sc.regrade_changes AS c (regrade_id, result_id, before, after)
+            VALUES (g.id, r.id, change.before, change.after)
+            ON CONFLICT ON CONSTRAINT regrade_changes_pkey DO UPDATE SET after = excluded.after;
         END IF;
+        UPDATE sc.exam_results AS x SET key_version = g.key_version WHERE x.id = r.id AND x.key_version < g.key_version;
     END LOOP;
     UPDATE sc.regrades AS x
-    SET last_result_id = g.last_result_id, examined = g.examined, changed = g.changed,
+    SET examined = x.examined + seen, changed = x.changed + altered, total = greatest(x.total, x.examined + seen),
         state = CASE WHEN seen < lim THEN 'done' ELSE 'running' END,
-        finished_at = CASE WHEN seen < lim THEN clock_timestamp() END
-    WHERE x.id = g.id;
-    IF g.changed > 0 THEN
+        finished_at = CASE WHEN seen < lim THEN coalesce(x.finished_at, clock_timestamp()) END
+    WHERE x.id = g.id AND (seen > 0 OR x.state <> 'done');
+    IF altered > 0 THEN
         UPDATE sc.exam_sums AS s SET is_stale = true WHERE s.exam_id = g.exam_id AND NOT s.is_stale;
     END IF;
     RETURN seen;
 END
 $$;
 COMMENT ON FUNCTION sc.regrade_step(bigint, int) IS
-    'rescores the next lim results of a regrade and remembers how far it came; returns how many it looked at, fewer than lim when it is done';
+    'rescores the next lim results that the regrade''s keys have not been held against; returns how many it looked at, fewer than lim when it is done';
+
+CREATE FUNCTION sc.regrade_waiting(lim int DEFAULT 5000, at timestamptz DEFAULT clock_timestamp())
+RETURNS int
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+DECLARE
+    g record;
+    seen int;
+    examined int := 0;
+BEGIN
+    FOR g IN
+        SELECT x.id
+        FROM sc.regrades AS x
+        WHERE x.state = 'running'
+           -- a hand-in that had read the old keys may have come in since
+           OR (x.state = 'done' AND x.policy <> 'no_regrade' AND x.finished_at > regrade_waiting.at - interval '1 hour'
+               AND EXISTS (SELECT FROM sc.exam_results AS r WHERE r.exam_id = x.exam_id AND r.key_version < x.key_version))
+        ORDER BY x.id
+        FOR UPDATE SKIP LOCKED
+    LOOP
+        LOOP
+            EXIT WHEN examined >= lim;
+            BEGIN
+                seen := sc.regrade_step(g.id, least(500, lim - examined));
+            EXCEPTION
+                WHEN transaction_rollback OR lock_not_available THEN
+                    RAISE;
+                WHEN OTHERS THEN
+                    -- it must not stand in the way of the others
+                    RAISE WARNING 'regrade % failed: %', g.id, SQLERRM;
+                    UPDATE sc.regrades AS x SET state = 'failed', finished_at = clock_timestamp() WHERE x.id = g.id;
+                    seen := 0;
+            END;
+            EXIT WHEN seen = 0;
+            examined := examined + seen;
+        END LOOP;
+        EXIT WHEN examined >= lim;
+    END LOOP;
+    RETURN examined;
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_waiting(int, timestamptz) IS
+    'goes on with regrades that are not done, oldest first, at most lim results; also looks after results that came in with old keys while one ended; one that cannot go on is marked failed; returns how many results were looked at';
 
 CREATE FUNCTION sc.regrade_preview(
     exam_id bigint,
@@ -268,6 +319,7 @@ CREATE TYPE sc_api.regrade AS (
     reason text,
     dry_run boolean,
     state text,
+    total int,
     examined int,
     changed int,
     created_at timestamptz,
@@ -276,7 +328,34 @@ CREATE TYPE sc_api.regrade AS (
 );
 COMMENT ON TYPE sc_api.regrade IS 'a correction of keys and what it changed';
 COMMENT ON COLUMN sc_api.regrade.regrade_id IS 'null in a dry run';
+COMMENT ON COLUMN sc_api.regrade.state IS 'running: goes on in the background, some thousand results a minute; done; failed; dry_run';
+COMMENT ON COLUMN sc_api.regrade.total IS 'results to look at';
+COMMENT ON COLUMN sc_api.regrade.examined IS 'results looked at so far';
+COMMENT ON COLUMN sc_api.regrade.changed IS 'results changed so far';
 COMMENT ON COLUMN sc_api.regrade.changes IS 'at most 500 of the changes';
+
+CREATE FUNCTION sc.regrade_view(regrade_id bigint, with_changes boolean DEFAULT true)
+RETURNS sc_api.regrade
+LANGUAGE plpgsql STABLE STRICT
+AS $$
+DECLARE
+    v sc_api.regrade;
+BEGIN
+    SELECT g.id, g.exam_id, g.policy, g.question_ids, g.only_if_higher, g.reason, false, g.state, g.total, g.examined, g.changed,
+           g.created_at, g.finished_at,
+           CASE WHEN with_changes THEN ARRAY(
+               SELECT ROW(c.result_id, r.user_id, c.before, c.after)::sc.score_change
+               FROM sc.regrade_changes AS c
+               JOIN sc.exam_results AS r ON r.id = c.result_id
+               WHERE c.regrade_id = g.id
+               ORDER BY c.result_id
+               LIMIT 500) END
+    INTO v
+    FROM sc.regrades AS g WHERE g.id = regrade_view.regrade_id;
+    RETURN v;
+END
+$$;
+COMMENT ON FUNCTION sc.regrade_view(bigint, boolean) IS 'a regrade as staff sees it';
 
 CREATE FUNCTION sc_api.exam_regrade(
     actor bigint,
@@ -305,40 +384,50 @@ BEGIN
     END IF;
     PERFORM sc_api.check_valid();
 
-    answer.exam_id := exam_id;
-    answer.policy := policy;
-    answer.question_ids := question_ids;
-    answer.only_if_higher := only_if_higher;
-    answer.reason := reason;
-    answer.dry_run := dry_run;
     IF dry_run THEN
+        answer.exam_id := exam_id;
+        answer.policy := policy;
+        answer.question_ids := question_ids;
+        answer.only_if_higher := only_if_higher;
+        answer.reason := reason;
+        answer.dry_run := true;
         answer.state := 'dry_run';
         SELECT count(*), array_agg(ROW(c.result_id, c.user_id, c.before, c.after)::sc.score_change) FILTER (WHERE c.n <= 500)
         INTO answer.changed, answer.changes
         FROM (SELECT p.*, row_number() OVER () AS n
               FROM sc.regrade_preview(exam_id, policy, question_ids, keys, only_if_higher, actor) AS p) AS c;
         SELECT count(*) INTO answer.examined FROM sc.exam_results AS r WHERE r.exam_id = exam_regrade.exam_id;
-    ELSE
-        answer.regrade_id := sc.regrade_begin(exam_id, policy, question_ids, keys, only_if_higher, reason, actor);
-        WHILE sc.regrade_step(answer.regrade_id) > 0 LOOP
-            NULL;
-        END LOOP;
-        SELECT g.state, g.examined, g.changed, g.created_at, g.finished_at
-        INTO answer.state, answer.examined, answer.changed, answer.created_at, answer.finished_at
-        FROM sc.regrades AS g WHERE g.id = answer.regrade_id;
-        answer.changes := ARRAY(
-            SELECT ROW(c.result_id, r.user_id, c.before, c.after)::sc.score_change
-            FROM sc.regrade_changes AS c
-            JOIN sc.exam_results AS r ON r.id = c.result_id
-            WHERE c.regrade_id = answer.regrade_id
-            ORDER BY c.result_id
-            LIMIT 500);
+        answer.total := answer.examined;
+        RETURN answer;
     END IF;
+
+    answer.regrade_id := sc.regrade_begin(exam_id, policy, question_ids, keys, only_if_higher, reason, actor);
+    -- what is small is done at once; of what is big the upkeep does the rest
+    PERFORM sc.regrade_step(answer.regrade_id, sc.setting_int('regrade_at_once') + 1);
+    answer := sc.regrade_view(answer.regrade_id);
+    IF answer.state = 'running' THEN
+        PERFORM sc_api.answer(202);
+    END IF;
+    PERFORM sc_api.header('Location', '/api/v1/exams/' || exam_id || '/regrades/' || answer.regrade_id);
     RETURN answer;
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_regrade(bigint, bigint, text, text, bigint[], jsonb, boolean, boolean) IS
-    'Corrects keys or cancels questions and scores the results again. policy: rekey, best_of, full_credit, exclude, no_regrade; keys: {"question id": key}; dry_run shows what would change. Ranks and statistics follow with the next fold.';
+    'Corrects keys or cancels questions and scores the results again. policy: rekey, best_of, full_credit, exclude, no_regrade; keys: {"question id": key}; dry_run shows what would change. 200: done; 202: the first of many results are done, the rest follows in the background (see Location). Ranks and statistics follow with the next fold after it is done.';
+
+CREATE FUNCTION sc_api.regrade_get(actor bigint, exam_id bigint, regrade_id bigint)
+RETURNS sc_api.regrade
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    PERFORM sc.read_exam(actor, exam_id);
+    IF NOT EXISTS (SELECT FROM sc.regrades AS g WHERE g.id = regrade_get.regrade_id AND g.exam_id = regrade_get.exam_id) THEN
+        RETURN NULL;
+    END IF;
+    RETURN sc.regrade_view(regrade_id);
+END
+$$;
+COMMENT ON FUNCTION sc_api.regrade_get(bigint, bigint, bigint) IS 'A correction: how far it has come, and what it changed.';
 
 CREATE FUNCTION sc_api.exam_regrades(actor bigint, exam_id bigint, page int DEFAULT 1, per_page int DEFAULT 20)
 RETURNS SETOF sc_api.regrade
@@ -347,12 +436,13 @@ AS $$
 BEGIN
     PERFORM sc.read_exam(actor, exam_id);
     RETURN QUERY
-    SELECT g.id, g.exam_id, g.policy, g.question_ids, g.only_if_higher, g.reason, false, g.state, g.examined, g.changed,
-           g.created_at, g.finished_at, NULL::sc.score_change[]
-    FROM sc.regrades AS g
-    WHERE g.exam_id = exam_regrades.exam_id
-    ORDER BY g.id DESC
-    LIMIT exam_regrades.per_page OFFSET (exam_regrades.page - 1)::bigint * exam_regrades.per_page;
+    SELECT v.*
+    FROM (SELECT g.id FROM sc.regrades AS g
+          WHERE g.exam_id = exam_regrades.exam_id
+          ORDER BY g.id DESC
+          LIMIT exam_regrades.per_page OFFSET (exam_regrades.page - 1)::bigint * exam_regrades.per_page) AS x,
+         sc.regrade_view(x.id, false) AS v
+    ORDER BY v.regrade_id DESC;
     PERFORM sc_api.total((SELECT count(*) FROM sc.regrades AS g WHERE g.exam_id = exam_regrades.exam_id));
 END
 $$;

@@ -3,6 +3,7 @@
 
 CREATE FUNCTION sc.upkeep_minute(
     at timestamptz DEFAULT clock_timestamp(),
+    OUT regraded int,
     OUT closed int,
     OUT scored int,
     OUT folded int)
@@ -10,13 +11,15 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, sc, pg_temp
 AS $$
 BEGIN
-    closed := sc.close_overdue(500, upkeep_minute.at);
+    -- first: it waits for attempts, and may hold nothing that their writers wait for
+    regraded := sc.regrade_waiting(5000, upkeep_minute.at);
+    closed := sc.close_overdue(2000, upkeep_minute.at);
     scored := sc.score_waiting(500);
     folded := sc.fold_results(5000, upkeep_minute.at);
 END
 $$;
 COMMENT ON FUNCTION sc.upkeep_minute(timestamptz) IS
-    'closes attempts whose time is up, scores what waits, folds results into ranks and statistics; for every minute, safe from many places at once; gives how many of each';
+    'goes on with regrades, closes attempts whose time is up, scores what waits, folds results into ranks and statistics; for every minute, safe from many places at once; gives how many of each';
 
 CREATE FUNCTION sc.upkeep_daily(
     OUT partitions_made int,

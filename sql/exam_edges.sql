@@ -144,6 +144,38 @@ UPDATE sc.exam_questions SET treatment = 'normal' WHERE exam_id = 940001;
 SELECT sc.regrade_exam(940001) > 0 AS back;
 SELECT pg_temp.score(a) FROM sitting WHERE n = 5;
 
+-- 3b. a correction of many results: the first at once, the rest by the upkeep, ranks only when all of it is done
+UPDATE sc.settings SET value = '2' WHERE name = 'regrade_at_once';
+SELECT sc.fold_exam(940001) > 0 AS folded;
+CREATE TEMP TABLE ranks AS SELECT h.* FROM sc.exam_histograms AS h WHERE h.exam_id = 940001;
+SELECT pg_temp.call(1107, 940090, '{940001}', '{"policy": "rekey", "question_ids": [940001], "keys": {"940001": {"correct": "b"}}, "reason": "x"}', 'state', 'examined') AS begun;
+SELECT max(id) AS g FROM sc.regrades \gset
+SELECT pg_temp.call(1114, 940090, ARRAY['940001', :'g'], NULL, 'state', 'examined', 'finished_at') AS progress, pg_temp.call(1114, 940090, '{940001,999999999}') AS nothing,
+       pg_temp.call(1114, 940090, ARRAY['940002', :'g']) AS of_another_exam, pg_temp.call(1114, 940001, ARRAY['940001', :'g']) AS student;
+SELECT sc.fold_exam(940001) AS folds_meanwhile, (SELECT count(*) FROM (SELECT * FROM ranks EXCEPT SELECT * FROM sc.exam_histograms WHERE exam_id = 940001) AS x) AS moved;
+SELECT sc.regrade_waiting(2) AS a_step, (SELECT concat_ws(' ', state, examined) FROM sc.regrades WHERE id = :g) AS before_it;
+SELECT sc.regrade_waiting() > 0 AS the_rest;
+SELECT state, examined = total AS all_of_them, changed, total - changed AS as_they_were FROM sc.regrades WHERE id = :g;
+SELECT sc.regrade_waiting() AS nothing_left, (SELECT count(*) FROM sc.exam_results AS r JOIN sc.exams AS e ON e.id = r.exam_id WHERE e.id = 940001 AND r.key_version < e.key_version) AS behind;
+SELECT sc.fold_exam(940001) > 0 AS folded;
+SELECT marks, pg_temp.score(a) FROM sitting WHERE n >= 4 ORDER BY n;
+-- a result that was scored by the old key and came in after the end is found; one of last week's would have been
+UPDATE sc.exam_results AS r SET key_version = 1 FROM sitting AS s WHERE s.a = r.attempt_id AND s.n = 4;
+SELECT sc.regrade_waiting() > 0 AS found, sc.regrade_waiting() AS again;
+UPDATE sc.exam_results AS r SET key_version = 1 FROM sitting AS s WHERE s.a = r.attempt_id AND s.n = 4;
+SELECT sc.regrade_waiting(5000, clock_timestamp() + interval '61 minutes') AS too_long_ago;
+-- one that cannot be done stands in nobody's way
+INSERT INTO sc.regrades (exam_id, policy, reason, key_version) SELECT 940001, 'rekey', 'x', 999;
+UPDATE sc.exam_questions SET key = '5' WHERE exam_id = 940001 AND question_id = 940001;
+SET LOCAL client_min_messages = error;
+SELECT sc.regrade_waiting() AS looked_at, (SELECT array_agg(state) FROM sc.regrades WHERE key_version = 999) AS was;
+SET LOCAL client_min_messages = warning;
+SELECT state FROM sc.regrades WHERE key_version = 999;
+UPDATE sc.exam_questions SET key = NULL WHERE exam_id = 940001;
+SELECT sc.regrade_exam(940001) >= 0 AS back;
+SELECT sc.fold_exam(940001) > 0 AS folded;
+UPDATE sc.settings SET value = '2000' WHERE name = 'regrade_at_once';
+
 -- 4. handed in twice, and once more with something to add: nothing moves
 SELECT to_jsonb(r) - 'updated_at' AS r FROM sc.exam_results AS r JOIN sitting AS s ON s.a = r.attempt_id WHERE s.n = 5 \gset was_
 SELECT s.state, s.saved FROM sitting AS x, LATERAL sc.submit_attempt(x.a, 940025, at => '2030-05-01 09:41Z') AS s WHERE x.n = 5;

@@ -431,7 +431,7 @@ COMMENT ON COLUMN sc.exam_results.item_versions IS 'their versions, same order';
 COMMENT ON COLUMN sc.exam_results.item_outcomes IS '1 right, 0 blank, -1 wrong, 2 partly right, 3 excluded, 4 waits for a grade, 5 full credit';
 COMMENT ON COLUMN sc.exam_results.item_points IS 'points of each, same order';
 COMMENT ON COLUMN sc.exam_results.item_choices IS 'option chosen in each single choice, NULL = blank or another type';
-COMMENT ON COLUMN sc.exam_results.key_version IS 'keys it was scored with';
+COMMENT ON COLUMN sc.exam_results.key_version IS 'keys it was scored with, or last held against by a regrade that left it as it was';
 COMMENT ON COLUMN sc.exam_results.first_score IS 'score before the first regrade';
 COMMENT ON COLUMN sc.exam_results.key_multiple IS 'L: sort_key = L * net';
 COMMENT ON COLUMN sc.exam_results.rank_key IS 'key that ranks use: sort_key, or the mean of the attempts where the average counts';
@@ -510,7 +510,8 @@ CREATE TABLE IF NOT EXISTS sc.regrades (
     only_if_higher boolean NOT NULL DEFAULT false,
     reason text NOT NULL,
     state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed')),
-    last_result_id bigint NOT NULL DEFAULT 0,
+    key_version int NOT NULL DEFAULT 0,
+    total int NOT NULL DEFAULT 0,
     examined int NOT NULL DEFAULT 0,
     changed int NOT NULL DEFAULT 0,
     created_by bigint REFERENCES sc.users ON DELETE SET NULL,
@@ -526,13 +527,15 @@ COMMENT ON COLUMN sc.regrades.keys IS 'new keys by question id';
 COMMENT ON COLUMN sc.regrades.only_if_higher IS 'a result may rise but not fall';
 COMMENT ON COLUMN sc.regrades.reason IS 'why';
 COMMENT ON COLUMN sc.regrades.state IS 'where it stands';
-COMMENT ON COLUMN sc.regrades.last_result_id IS 'results up to this one are done';
+COMMENT ON COLUMN sc.regrades.key_version IS 'keys of the exam after the correction; results with older ones are still to be examined';
+COMMENT ON COLUMN sc.regrades.total IS 'results there were when it began';
 COMMENT ON COLUMN sc.regrades.examined IS 'results looked at';
 COMMENT ON COLUMN sc.regrades.changed IS 'results changed';
 COMMENT ON COLUMN sc.regrades.created_by IS 'who';
 COMMENT ON COLUMN sc.regrades.created_at IS 'when';
 COMMENT ON COLUMN sc.regrades.finished_at IS 'when it was done';
 CREATE INDEX IF NOT EXISTS idx_regrades_exam ON sc.regrades (exam_id);
+CREATE INDEX IF NOT EXISTS idx_regrades_running ON sc.regrades (id) WHERE state = 'running';
 CREATE INDEX IF NOT EXISTS idx_regrades_created_by ON sc.regrades (created_by);
 
 CREATE TABLE IF NOT EXISTS sc.regrade_changes (

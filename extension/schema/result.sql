@@ -24,6 +24,10 @@ INSERT INTO sc.score_tables (score_type, year, exam_type, base, max_score, coeff
      '[]', NULL, NULL)
 ON CONFLICT DO NOTHING;
 
+INSERT INTO sc.settings (name, value, description) VALUES
+    ('regrade_at_once', '2000', 'results that a correction of keys rescores before it is answered; of more the upkeep does the rest')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr) VALUES
     ('result_not_released', 403, 'The result is not released yet', 'Sonuç henüz açıklanmadı', 'It opens as the exam''s review policy says.', 'Sınavın inceleme kurallarına göre açılacak.'),
     ('exam_frozen', 409, 'The results of this exam are frozen', 'Bu sınavın sonuçları kesinleşti', NULL, NULL),
@@ -51,3 +55,4 @@ PERFORM sc.route(1110, 'PUT', '/attempts/{attempt_id}/answers/{question_id}/grad
 PERFORM sc.route(1111, 'POST', '/exams/{exam_id}/results', 'sc_api.exam_result_enter', 'exams.own', '{"tag": "results", "summary": "Enter a paper result", "idempotency": true}');
 PERFORM sc.route(1112, 'POST', '/exams/{exam_id}/results/import', 'sc_api.exam_results_import', 'exams.own', '{"tag": "results", "summary": "Import paper results", "lane": "stream", "content_type": "text/csv", "max_body": 67108864, "query": ["max_score", "dry_run"]}');
 PERFORM sc.route(1113, 'POST', '/exams/{exam_id}/results/optical', 'sc_api.exam_results_optical', 'exams.own', '{"tag": "results", "summary": "Import the file of an optical reader", "lane": "stream", "content_type": "text/plain", "max_body": 67108864, "query": ["student_no", "answers", "booklet", "key_a", "key_b", "order_b", "dry_run"]}');
+PERFORM sc.route(1114, 'GET', '/exams/{exam_id}/regrades/{regrade_id}', 'sc_api.regrade_get', 'exams.own', '{"tag": "results", "summary": "A correction of an exam"}');
