@@ -15,24 +15,59 @@
 
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "extension/access.h"
 #include "extension/query.h"
 #include "extension/student_coach.h"
 
-SC_READ(Q_VIDEO_FACTS,
-		"SELECT v.course_id, v.topic_id, t.order_index, v.youtube_id, v.title, v.duration,"
-		" v.is_preview, v.embeddable, v.is_active AND c.is_active AND coalesce(t.is_active, true),"
-		" c.is_published, coalesce(c.teacher_id = $1, false), c.completion_percent::int4,"
-		" c.sequential, c.strict_progress, coalesce(t.unlocks_at, '-infinity'),"
-		" coalesce(u.is_active, false), e.status, coalesce(e.expires_at, 'infinity')"
-		" FROM sc.videos AS v"
-		" JOIN sc.courses AS c ON c.id = v.course_id"
-		" LEFT JOIN sc.topics AS t ON t.id = v.topic_id"
-		" LEFT JOIN sc.users AS u ON u.id = $1"
-		" LEFT JOIN sc.enrollments AS e ON e.user_id = $1 AND e.course_id = v.course_id"
-		" WHERE v.id = $2",
-		INT8OID, INT8OID);
+ScTable		sc_videos = {
+	.name = "videos",
+	.keys = {F_INT8EQ},
+	.ncolumns = VIDEO_COLUMNS,
+	.columns = {"id", "course_id", "topic_id", "youtube_id", "title", "description", "duration", "order_index",
+	"is_preview", "embeddable", "is_active", "updated_at"},
+};
+
+ScTable		sc_courses = {
+	.name = "courses",
+	.keys = {F_INT8EQ},
+	.ncolumns = COURSE_COLUMNS,
+	.columns = {"id", "teacher_id", "is_active", "is_published", "completion_percent", "sequential", "strict_progress"},
+};
+
+ScTable		sc_topics = {
+	.name = "topics",
+	.keys = {F_INT8EQ},
+	.ncolumns = TOPIC_COLUMNS,
+	.columns = {"id", "is_active", "order_index", "unlocks_at"},
+};
+
+ScTable		sc_progress = {
+	.name = "video_progress",
+	.keys = {F_INT8EQ, F_INT8EQ},
+	.ncolumns = PROGRESS_COLUMNS,
+	.columns = {"user_id", "video_id", "percent", "covered_seconds", "watched_seconds", "total_seconds", "position_s",
+	"completed_at", "segments"},
+};
+
+enum
+{
+	ENROLLMENT_USER, ENROLLMENT_COURSE, ENROLLMENT_STATUS, ENROLLMENT_EXPIRES
+};
+static ScTable enrollments = {
+	.name = "enrollments",
+	.keys = {F_INT8EQ, F_INT8EQ},
+	.ncolumns = 4,
+	.columns = {"user_id", "course_id", "status", "expires_at"},
+};
+
+ScTable		sc_users = {
+	.name = "users",
+	.keys = {F_INT8EQ},
+	.ncolumns = USER_COLUMNS,
+	.columns = {"id", "is_active", "tokens_not_before"},
+};
 
 /* Is there an unwatched video in the last topic before this one that has any? */
 SC_READ(Q_PREVIOUS_TOPIC_OPEN,
@@ -66,42 +101,89 @@ SC_WRITE(Q_MARK_GRANT,
 		 " RETURNING p.position_s, p.percent, p.completed_at",
 		 INT8OID, INT8OID, TIMESTAMPTZOID);
 
+/* What the topic of a video says; true if it is not deleted. */
+static bool
+read_topic(VideoFacts *video, Snapshot snapshot)
+{
+	TupleTableSlot *row = sc_fetch(&sc_topics, snapshot, Int64GetDatum(video->topic_id), 0);
+	TimestampTz unlocks_at;
+	bool		isnull;
+
+	if (row == NULL)
+		return false;
+	video->topic_order = DatumGetInt32(sc_column_given(&sc_topics, row, TOPIC_ORDER));
+	unlocks_at = DatumGetTimestampTz(sc_column(&sc_topics, row, TOPIC_UNLOCKS, &isnull));
+	if (!isnull)
+		video->unlocks_at = unlocks_at;
+	return DatumGetBool(sc_column_given(&sc_topics, row, TOPIC_ACTIVE));
+}
+
+/* What the course of a video says; true if it is not deleted. */
+static bool
+read_course(VideoFacts *video, int64 user_id, Snapshot snapshot)
+{
+	TupleTableSlot *row = sc_fetch(&sc_courses, snapshot, Int64GetDatum(video->course_id), 0);
+	int64		teacher;
+	bool		isnull;
+
+	if (row == NULL)
+		return false;
+	teacher = DatumGetInt64(sc_column(&sc_courses, row, COURSE_TEACHER, &isnull));
+	video->is_teacher = !isnull && teacher == user_id;
+	video->is_published = DatumGetBool(sc_column_given(&sc_courses, row, COURSE_PUBLISHED));
+	video->completion_percent = DatumGetInt16(sc_column_given(&sc_courses, row, COURSE_COMPLETION));
+	video->sequential = DatumGetBool(sc_column_given(&sc_courses, row, COURSE_SEQUENTIAL));
+	video->strict_progress = DatumGetBool(sc_column_given(&sc_courses, row, COURSE_STRICT));
+	return DatumGetBool(sc_column_given(&sc_courses, row, COURSE_ACTIVE));
+}
+
+/* What is known of the one who asks. */
+static void
+read_user(VideoFacts *video, int64 user_id, Snapshot snapshot)
+{
+	TupleTableSlot *row = sc_fetch(&sc_users, snapshot, Int64GetDatum(user_id), 0);
+	TimestampTz expires_at;
+	bool		isnull;
+
+	video->user_active = row != NULL && DatumGetBool(sc_column_given(&sc_users, row, USER_ACTIVE));
+	row = sc_fetch(&enrollments, snapshot, Int64GetDatum(user_id), Int64GetDatum(video->course_id));
+	if (row == NULL)
+		return;
+	video->enrollment = TextDatumGetCString(sc_column_given(&enrollments, row, ENROLLMENT_STATUS));
+	expires_at = DatumGetTimestampTz(sc_column(&enrollments, row, ENROLLMENT_EXPIRES, &isnull));
+	if (!isnull)
+		video->expires_at = expires_at;
+}
+
 /* Gather what the rules need.  Texts are copied into the current context. */
 VideoFacts
 sc_video_facts(int64 user_id, int64 video_id)
 {
-	VideoFacts	video = {0};
-	ScRows		rows;
+	VideoFacts	video = {.unlocks_at = DT_NOBEGIN, .expires_at = DT_NOEND};
+	Snapshot	snapshot = GetActiveSnapshot();
+	TupleTableSlot *row;
+	bool		isnull;
 
-	sc_query_begin();
-	rows = sc_query(&Q_VIDEO_FACTS, SC_INT8(user_id), SC_INT8(video_id));
-	if (rows.count > 0)
+	sc_scope_begin();
+	row = sc_fetch(&sc_videos, snapshot, Int64GetDatum(video_id), 0);
+	if (row != NULL)
 	{
 		video.found = true;
-		video.course_id = sc_get_int8(&rows, 0, 1);
-		video.has_topic = !sc_isnull(&rows, 0, 2);
+		video.course_id = DatumGetInt64(sc_column_given(&sc_videos, row, VIDEO_COURSE));
+		video.topic_id = DatumGetInt64(sc_column(&sc_videos, row, VIDEO_TOPIC, &isnull));
+		video.has_topic = !isnull;
+		video.youtube_id = TextDatumGetCString(sc_column_given(&sc_videos, row, VIDEO_YOUTUBE));
+		video.title = TextDatumGetCString(sc_column_given(&sc_videos, row, VIDEO_TITLE));
+		video.duration = DatumGetInt32(sc_column_given(&sc_videos, row, VIDEO_DURATION));
+		video.is_preview = DatumGetBool(sc_column_given(&sc_videos, row, VIDEO_PREVIEW));
+		video.embeddable = DatumGetBool(sc_column_given(&sc_videos, row, VIDEO_EMBEDDABLE));
+		video.is_live = DatumGetBool(sc_column_given(&sc_videos, row, VIDEO_ACTIVE));
+		video.is_live &= read_course(&video, user_id, snapshot);
 		if (video.has_topic)
-		{
-			video.topic_id = sc_get_int8(&rows, 0, 2);
-			video.topic_order = sc_get_int4(&rows, 0, 3);
-		}
-		video.youtube_id = sc_get_text(&rows, 0, 4);
-		video.title = sc_get_text(&rows, 0, 5);
-		video.duration = sc_get_int4(&rows, 0, 6);
-		video.is_preview = sc_get_bool(&rows, 0, 7);
-		video.embeddable = sc_get_bool(&rows, 0, 8);
-		video.is_live = sc_get_bool(&rows, 0, 9);
-		video.is_published = sc_get_bool(&rows, 0, 10);
-		video.is_teacher = sc_get_bool(&rows, 0, 11);
-		video.completion_percent = sc_get_int4(&rows, 0, 12);
-		video.sequential = sc_get_bool(&rows, 0, 13);
-		video.strict_progress = sc_get_bool(&rows, 0, 14);
-		video.unlocks_at = sc_get_timestamptz(&rows, 0, 15);
-		video.user_active = sc_get_bool(&rows, 0, 16);
-		video.enrollment = sc_get_text(&rows, 0, 17);
-		video.expires_at = sc_get_timestamptz(&rows, 0, 18);
+			video.is_live &= read_topic(&video, snapshot);
+		read_user(&video, user_id, snapshot);
 	}
-	sc_query_end();
+	sc_scope_end();
 	return video;
 }
 

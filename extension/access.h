@@ -7,6 +7,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "extension/table.h"
+
 /* What access and progress need to know of a video and of one who asks. */
 typedef struct VideoFacts
 {
@@ -31,6 +33,40 @@ typedef struct VideoFacts
 	const char *enrollment;		/* status, NULL = none */
 	TimestampTz expires_at;		/* DT_NOEND when never */
 } VideoFacts;
+
+/* The tables that say so, and their columns. */
+enum
+{
+	VIDEO_ID, VIDEO_COURSE, VIDEO_TOPIC, VIDEO_YOUTUBE, VIDEO_TITLE, VIDEO_DESCRIPTION, VIDEO_DURATION,
+	VIDEO_ORDER, VIDEO_PREVIEW, VIDEO_EMBEDDABLE, VIDEO_ACTIVE, VIDEO_UPDATED, VIDEO_COLUMNS
+};
+extern ScTable sc_videos;
+
+enum
+{
+	COURSE_ID, COURSE_TEACHER, COURSE_ACTIVE, COURSE_PUBLISHED, COURSE_COMPLETION, COURSE_SEQUENTIAL,
+	COURSE_STRICT, COURSE_COLUMNS
+};
+extern ScTable sc_courses;
+
+enum
+{
+	TOPIC_ID, TOPIC_ACTIVE, TOPIC_ORDER, TOPIC_UNLOCKS, TOPIC_COLUMNS
+};
+extern ScTable sc_topics;
+
+enum
+{
+	PROGRESS_USER, PROGRESS_VIDEO, PROGRESS_PERCENT, PROGRESS_COVERED, PROGRESS_WATCHED, PROGRESS_TOTAL,
+	PROGRESS_POSITION, PROGRESS_COMPLETED, PROGRESS_SEGMENTS, PROGRESS_COLUMNS
+};
+extern ScTable sc_progress;
+
+enum
+{
+	USER_ID, USER_ACTIVE, USER_NOT_BEFORE, USER_COLUMNS
+};
+extern ScTable sc_users;
 
 extern VideoFacts sc_video_facts(int64 user_id, int64 video_id);
 extern const char *sc_video_refusal(const VideoFacts *video, int64 user_id, TimestampTz at);

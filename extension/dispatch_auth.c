@@ -16,9 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+#include "extension/access.h"
 #include "extension/dispatch.h"
 #include "extension/query.h"
-#include "extension/table.h"
 
 SC_READ(Q_PERMISSION,
 		"SELECT EXISTS ("
@@ -26,17 +26,6 @@ SC_READ(Q_PERMISSION,
 		"    JOIN sc.roles AS r ON r.id = u.role_id OR r.id IN (SELECT x.role_id FROM sc.user_roles AS x WHERE x.user_id = u.id)"
 		"    WHERE u.id = $1 AND u.is_active AND $2 = ANY (r.permissions))",
 		INT8OID, TEXTOID);
-
-enum
-{
-	USER_ID, USER_ACTIVE, USER_NOT_BEFORE
-};
-static ScTable users = {
-	.name = "users",
-	.keys = {F_INT8EQ},
-	.ncolumns = 3,
-	.columns = {"id", "is_active", "tokens_not_before"},
-};
 
 static ScTable revoked_tokens = {
 	.name = "revoked_tokens",
@@ -49,14 +38,14 @@ static ScTable revoked_tokens = {
 static const char *
 user_fault(int64 user, int64 iat_ms)
 {
-	TupleTableSlot *row = sc_fetch(&users, GetActiveSnapshot(), Int64GetDatum(user), 0);
+	TupleTableSlot *row = sc_fetch(&sc_users, GetActiveSnapshot(), Int64GetDatum(user), 0);
 	int64		epoch_us = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 	TimestampTz not_before;
 	bool		isnull;
 
-	if (row == NULL || !DatumGetBool(sc_column_given(&users, row, USER_ACTIVE)))
+	if (row == NULL || !DatumGetBool(sc_column_given(&sc_users, row, USER_ACTIVE)))
 		return "inactive_user";
-	not_before = DatumGetTimestampTz(sc_column(&users, row, USER_NOT_BEFORE, &isnull));
+	not_before = DatumGetTimestampTz(sc_column(&sc_users, row, USER_NOT_BEFORE, &isnull));
 	if (isnull || TIMESTAMP_IS_NOBEGIN(not_before))
 		return NULL;
 

@@ -287,20 +287,14 @@ sc_get_copy(const ScRows *rows, uint64 row, int col, bool *isnull)
 }
 
 Datum
-sc_get_result(const ScRows *rows, uint64 row, FunctionCallInfo fcinfo)
+sc_result(FunctionCallInfo fcinfo, int n, const Datum *values, const bool *nulls)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc(get_func_rettype(fcinfo->flinfo->fn_oid), -1);
-	Datum	   *values = palloc(rows->desc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(rows->desc->natts * sizeof(bool));
 	Datum		result;
 
-	if (row >= rows->count || rows->desc->natts < desc->natts)
-		elog(ERROR, "no row " UINT64_FORMAT " that is a result", row);
-	for (int i = 0; i < desc->natts; i++)
-		if (TupleDescAttr(rows->desc, i)->atttypid != TupleDescAttr(desc, i)->atttypid)
-			elog(ERROR, "column %d is not that of the result", i + 1);
-	heap_deform_tuple(rows->tuples[row], rows->desc, values, nulls);
-	result = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	if (desc->natts != n)
+		elog(ERROR, "the result has %d columns, not %d", desc->natts, n);
+	result = HeapTupleGetDatum(heap_form_tuple(desc, unconstify(Datum *, values), unconstify(bool *, nulls)));
 	ReleaseTupleDesc(desc);
 	return result;
 }

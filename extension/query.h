@@ -123,10 +123,7 @@ extern char *sc_get_text(const ScRows *rows, uint64 row, int col);
 /* Datum of any type, copied into the caller's context; SQL NULL sets *isnull. */
 extern Datum sc_get_copy(const ScRows *rows, uint64 row, int col, bool *isnull);
 
-/*
- * A row as the result of the SQL function in fcinfo, which returns a named
- * composite type: the first columns must be those of the type.
- */
-extern Datum sc_get_result(const ScRows *rows, uint64 row, FunctionCallInfo fcinfo);
+/* The result of the SQL function in fcinfo, which returns a named composite type of n columns. */
+extern Datum sc_result(FunctionCallInfo fcinfo, int n, const Datum *values, const bool *nulls);
 
 #endif							/* SC_QUERY_H */

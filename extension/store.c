@@ -105,7 +105,69 @@ version_of(Datum questions, Datum version_ids, int64 question_id)
 }
 
 /*
- * Lock an attempt and fetch what a save must know.  False if there is no such
+ * What a save must know of the exam and the question is read once in a scope:
+ * the saves of a batch are mostly of one exam, and meet the same questions.
+ */
+#define QUESTIONS_KEPT 64
+
+static struct
+{
+	uint64		scope;
+	int64		id;
+	int			slack_seconds;
+	bool		shuffle_options;
+} kept_exam;
+
+static struct
+{
+	uint64		scope;
+	int64		version;
+	StoredQuestion question;
+} kept_questions[QUESTIONS_KEPT];
+
+static void
+read_exam(Attempt *a, Snapshot snapshot)
+{
+	if (kept_exam.scope != sc_scope_number() || kept_exam.id != a->exam_id)
+	{
+		TupleTableSlot *row = sc_fetch(&exams, snapshot, Int64GetDatum(a->exam_id), 0);
+
+		if (row == NULL)
+			elog(ERROR, "attempt " INT64_FORMAT " has no exam", a->id);
+		kept_exam.	scope = sc_scope_number();
+		kept_exam.	id = a->exam_id;
+		kept_exam.	slack_seconds = DatumGetInt32(sc_column_given(&exams, row, EXAM_SLACK));
+		kept_exam.	shuffle_options = DatumGetBool(sc_column_given(&exams, row, EXAM_SHUFFLE));
+	}
+	a->slack_seconds = kept_exam.slack_seconds;
+	a->shuffle_options = kept_exam.shuffle_options;
+}
+
+static void
+read_question(int64 version, StoredQuestion *question, Snapshot snapshot)
+{
+	int			place = (uint64) version % QUESTIONS_KEPT;
+
+	if (kept_questions[place].scope != sc_scope_number() || kept_questions[place].version != version)
+	{
+		TupleTableSlot *row = sc_fetch(&versions, snapshot, Int64GetDatum(version), 0);
+		MemoryContext caller;
+
+		if (row == NULL)
+			return;
+		caller = MemoryContextSwitchTo(sc_scope_memory());
+		kept_questions[place].question.type = DatumGetTextPCopy(sc_column_given(&versions, row, VERSION_TYPE));
+		kept_questions[place].question.options = DatumGetJsonbPCopy(sc_column_given(&versions, row, VERSION_OPTIONS));
+		MemoryContextSwitchTo(caller);
+		kept_questions[place].version = version;
+		kept_questions[place].scope = sc_scope_number();
+	}
+	*question = kept_questions[place].question;
+}
+
+/*
+ * Lock an attempt and fetch what a save must know.  What is given of the
+ * question is good until the scope ends.  False if there is no such
  * attempt; question->type is NULL if the question is not in it.
  */
 bool
@@ -135,19 +197,10 @@ sc_store_begin(int64 attempt_id, int64 question_id, Attempt *a, StoredQuestion *
 
 	/* only now: what was committed while we waited for the lock counts */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	row = sc_fetch(&exams, snapshot, Int64GetDatum(a->exam_id), 0);
-	if (row == NULL)
-		elog(ERROR, "attempt " INT64_FORMAT " has no exam", attempt_id);
-	a->slack_seconds = DatumGetInt32(sc_column_given(&exams, row, EXAM_SLACK));
-	a->shuffle_options = DatumGetBool(sc_column_given(&exams, row, EXAM_SHUFFLE));
-
+	read_exam(a, snapshot);
 	question->type = NULL;
-	row = version != 0 ? sc_fetch(&versions, snapshot, Int64GetDatum(version), 0) : NULL;
-	if (row != NULL)
-	{
-		question->type = DatumGetTextPCopy(sc_column_given(&versions, row, VERSION_TYPE));
-		question->options = DatumGetJsonbPCopy(sc_column_given(&versions, row, VERSION_OPTIONS));
-	}
+	if (version != 0)
+		read_question(version, question, snapshot);
 	UnregisterSnapshot(snapshot);
 	return true;
 }

@@ -151,6 +151,13 @@ sc_scope_end(void)
 	MemoryContextDelete(s->memory);
 }
 
+/* Never the same for two scopes of a backend. */
+uint64
+sc_scope_number(void)
+{
+	return scope->number;
+}
+
 /* Where what the rows of a scope share may be kept. */
 MemoryContext
 sc_scope_memory(void)

@@ -54,6 +54,7 @@ typedef struct ScTable
 
 extern void sc_scope_begin(void);
 extern void sc_scope_end(void);
+extern uint64 sc_scope_number(void);
 extern MemoryContext sc_scope_memory(void);
 
 extern TupleTableSlot *sc_fetch(ScTable *t, Snapshot snapshot, Datum key1, Datum key2);
