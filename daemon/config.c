@@ -63,7 +63,7 @@ static const Setting settings[] = {
 	NUMBER("COACH_DB_QUEUE", db_queue, "4096", 1, 1000000, "how many requests may wait in a lane of one loop"),
 	NUMBER("COACH_SLOW_QUEUE", slow_queue, "256", 1, 100000, "the same for slow requests"),
 
-	SECRET("COACH_REDIS_CACHE_URL", redis_cache_url, "redis://127.0.0.1:6379/0", "Redis of the cache: redis://[:password@]host:port/db or unix:/path?db=0; - for none"),
+	SECRET("COACH_REDIS_CACHE_URL", redis_cache_url, "redis://127.0.0.1:6379/0", "Redis of the cache: redis://[user:password@]host:port/db or unix:/path?db=0; - for none"),
 	SECRET("COACH_REDIS_SESSION_URL", redis_session_url, "redis://127.0.0.1:6379/1", "Redis of sessions and revoked tokens; must not evict"),
 	SECRET("COACH_REDIS_LIMIT_URL", redis_limit_url, "redis://127.0.0.1:6379/2", "Redis of rate limits"),
 	NUMBER("COACH_REDIS_TIMEOUT_MS", redis_timeout_ms, "50", 1, 10000, "a command without an answer by then counts as failed"),

@@ -44,6 +44,7 @@
 #define RETRY_MAX_MS	1000
 #define OUT_MAX			(64 * 1024 * 1024)
 #define READ_SIZE		65536
+#define TELL_MS			1000	/* at most one refusal in that time is logged */
 
 typedef enum LinkState
 {
@@ -77,6 +78,7 @@ struct Redis
 	redisReader *reader;
 	int			failures;		/* in a row */
 	int64_t		suspect_ms;		/* since when */
+	int64_t		told_ms;		/* when a refusal was logged last */
 	bool		broken;			/* close when the answers at hand are through */
 
 	DbLane		lanes[MAX_LANES];
@@ -433,6 +435,21 @@ redis_eval(Redis *r, int db, RedisCmd *cmd, int script,
 
 /* ---- reading ---- */
 
+/*
+ * One line is enough: of a greeting that fails again and again (a password
+ * that is no good), and a second of commands that Redis refuses.
+ */
+static void
+tell_error(Redis *r, const char *text)
+{
+	int64_t		now = loop_now_ms(r->loop);
+
+	if (r->state < LINK_UP ? r->failures > 0 || r->broken : now < r->told_ms + TELL_MS)
+		return;
+	r->told_ms = now;
+	log_warning("redis: %.120s", text);
+}
+
 static void
 take_reply(Redis *r, redisReply *reply)
 {
@@ -447,12 +464,12 @@ take_reply(Redis *r, redisReply *reply)
 	if (reply->type == REDIS_REPLY_ERROR)
 	{
 		r->stats.errors++;
+		tell_error(r, reply->str);
 		if (strncmp(reply->str, "NOSCRIPT", 8) == 0
 			|| strncmp(reply->str, "READONLY", 8) == 0
 			|| strncmp(reply->str, "LOADING", 7) == 0
 			|| strncmp(reply->str, "NOAUTH", 6) == 0)
 			r->broken = true;
-		log_warning("redis: %.120s", reply->str);
 	}
 	if (cmd == NULL)
 	{

@@ -73,7 +73,8 @@ typedef struct RedisStats
 
 /*
  * redis://[user:password@]host[:port][/db] or
- * unix:[//[user:password@]]/path[?db=n].  Gives NULL, or what is wrong.
+ * unix:[//[user:password@]]/path[?db=n].  User and password may have %XX.
+ * Gives NULL, or what is wrong.
  */
 extern const char *redis_url_parse(const char *text, RedisUrl *url);
 extern bool redis_url_same_server(const RedisUrl *a, const RedisUrl *b);

@@ -16,6 +16,38 @@ take(char *to, size_t size, const char *from, size_t len)
 	return true;
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The same with %XX for any byte; a % without two digits stands for itself. */
+static bool
+take_decoded(char *to, size_t size, const char *from, size_t len)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = from[i];
+
+		if (c == '%' && len - i > 2 && hex_digit(from[i + 1]) >= 0 && hex_digit(from[i + 2]) >= 0)
+		{
+			c = (char) (hex_digit(from[i + 1]) << 4 | hex_digit(from[i + 2]));
+			i += 2;
+		}
+		if (c == '\0' || n + 1 >= size)
+			return false;
+		to[n++] = c;
+	}
+	to[n] = '\0';
+	return true;
+}
+
 static bool
 parse_db(const char *s, size_t len, int *db)
 {
@@ -38,9 +70,9 @@ parse_user(const char *s, size_t len, RedisUrl *url)
 	const char *colon = memchr(s, ':', len);
 
 	if (colon == NULL)
-		return take(url->password, sizeof(url->password), s, len);
-	return take(url->user, sizeof(url->user), s, colon - s)
-		&& take(url->password, sizeof(url->password), colon + 1, len - (colon + 1 - s));
+		return take_decoded(url->password, sizeof(url->password), s, len);
+	return take_decoded(url->user, sizeof(url->user), s, colon - s)
+		&& take_decoded(url->password, sizeof(url->password), colon + 1, len - (colon + 1 - s));
 }
 
 const char *
@@ -72,7 +104,7 @@ redis_url_parse(const char *text, RedisUrl *url)
 	if (at != NULL)
 	{
 		if (!parse_user(text, at - text, url))
-			return "user or password too long";
+			return "user or password is too long or has a NUL";
 		text = at + 1;
 	}
 	if (is_socket)

@@ -279,7 +279,9 @@ SQL
 }
 
 port_is_free() {
-    ! (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
+    local host=${1%:*}
+    host=${host#[}
+    ! (exec 3<>"/dev/tcp/${host%]}/${1##*:}") 2>/dev/null
 }
 
 # listen_address: what is set; else what was used last; else 8080 or the next

@@ -1,10 +1,11 @@
 """./coach itself: as often as one likes, several side by side, and nothing left behind."""
 
 import os
+import socket
 import subprocess
 
 from client import Api
-from instance import alive, free_port, wait_until
+from instance import alive, free_port, has_ipv6, wait_until
 
 DEMO_PASSWORD = "deneme-sifresi-1"
 
@@ -68,6 +69,10 @@ def test_a_taken_port_is_said_plainly(instance):
     try:
         out = instance.coach("up", env={"COACH_VAR": folder, "COACH_LISTEN": instance.address}, check=False)
         assert f"{instance.address} is taken" in out
+        if has_ipv6():
+            with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+                address = f"[::1]:{taken.getsockname()[1]}"
+                assert f"{address} is taken" in instance.coach("up", env={"COACH_VAR": folder, "COACH_LISTEN": address}, check=False)
     finally:
         instance.coach("down", env={"COACH_VAR": folder})
         subprocess.run(["rm", "-rf", folder], check=True)

@@ -537,6 +537,9 @@ test_urls(void)
 		  && strcmp(u.password, "se:cr@t") == 0, "all parts, and odd passwords");
 	check(redis_url_parse("redis://:only@h/15", &u) == NULL && u.user[0] == '\0'
 		  && strcmp(u.password, "only") == 0 && u.db == 15, "password alone");
+	check(redis_url_parse("redis://m%40e:a%2Fb%3ac%@h", &u) == NULL && strcmp(u.user, "m@e") == 0
+		  && strcmp(u.password, "a/b:c%") == 0, "escapes");
+	check(redis_url_parse("redis://:a%00b@h", &u) != NULL, "an escaped NUL");
 	check(redis_url_parse("unix:/run/r.sock?db=1", &u) == NULL && strcmp(u.path, "/run/r.sock") == 0
 		  && u.db == 1, "socket");
 	check(redis_url_parse("unix:///run/r.sock", &v) == NULL && redis_url_same_server(&u, &v),
