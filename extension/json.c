@@ -693,27 +693,49 @@ write_multirange(StringInfo out, Datum value, const Writer *writer)
 	appendStringInfoCharMacro(out, ']');
 }
 
+/* year-month-day; these, and times, are in nearly every answer, so printf is spared */
+static char *
+put_day(char *p, int year, int month, int day)
+{
+	p = pg_ultostr_zeropad(p, year, 4);
+	*p++ = '-';
+	p = pg_ultostr_zeropad(p, month, 2);
+	*p++ = '-';
+	return pg_ultostr_zeropad(p, day, 2);
+}
+
 /* RFC 3339 in UTC, with as many digits of the second as there are. */
 static void
 write_timestamptz(StringInfo out, TimestampTz value)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+	char		text[40];
+	char	   *p = text;
 
 	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0 || tm.tm_year <= 0)
 	{
 		appendBinaryStringInfo(out, "null", 4);
 		return;
 	}
-	appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d",
-					 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	*p++ = '"';
+	p = put_day(p, tm.tm_year, tm.tm_mon, tm.tm_mday);
+	*p++ = 'T';
+	p = pg_ultostr_zeropad(p, tm.tm_hour, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_min, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_sec, 2);
 	if (fsec != 0)
 	{
-		appendStringInfo(out, ".%06d", fsec);
-		while (out->data[out->len - 1] == '0')
-			out->data[--out->len] = '\0';
+		*p++ = '.';
+		p = pg_ultostr_zeropad(p, fsec, 6);
+		while (p[-1] == '0')
+			p--;
 	}
-	appendBinaryStringInfo(out, "Z\"", 2);
+	*p++ = 'Z';
+	*p++ = '"';
+	appendBinaryStringInfo(out, text, p - text);
 }
 
 static void
@@ -722,14 +744,17 @@ write_date(StringInfo out, DateADT value)
 	int			year;
 	int			month;
 	int			day;
+	char		text[40];
 
-	if (DATE_NOT_FINITE(value))
+	j2date(value + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	if (DATE_NOT_FINITE(value) || year <= 0)
 	{
 		appendBinaryStringInfo(out, "null", 4);
 		return;
 	}
-	j2date(value + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	appendStringInfo(out, "\"%04d-%02d-%02d\"", year, month, day);
+	appendStringInfoChar(out, '"');
+	appendBinaryStringInfo(out, text, put_day(text, year, month, day) - text);
+	appendStringInfoChar(out, '"');
 }
 
 static void
