@@ -18,12 +18,13 @@
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 #include "extension/exam.h"
 #include "extension/query.h"
 #include "extension/student_coach.h"
 
-#define WINDOW_SQL \
+#define WINDOW_SQL(exams) \
 	"SELECT e.is_active AND e.is_published, e.kind = 'online', u.is_active," \
 	"       coalesce(o.opens_at, g.opens_at, e.opens_at)," \
 	"       coalesce(o.closes_at, g.closes_at, e.closes_at)," \
@@ -44,7 +45,7 @@
 	"                           AND n.status IN ('active', 'completed')" \
 	"                           AND coalesce(n.expires_at > $3, true))" \
 	"       END," \
-	"       t.used::int, t.running" \
+	"       t.used::int, t.running, e.id" \
 	"  FROM sc.exams AS e" \
 	" CROSS JOIN sc.users AS u" \
 	" CROSS JOIN (SELECT ($3 AT TIME ZONE 'Europe/Istanbul')::date AS day) AS d" \
@@ -65,25 +66,26 @@
 	"               coalesce(bool_or(a.state IN ('in_progress', 'overdue')), false) AS running" \
 	"          FROM sc.exam_attempts AS a" \
 	"         WHERE a.exam_id = e.id AND a.user_id = u.id) AS t" \
-	" WHERE e.id = $1 AND u.id = $2"
+	" WHERE e.id " exams " AND u.id = $2"
 
-SC_READ(Q_WINDOW, WINDOW_SQL, INT8OID, INT8OID, TIMESTAMPTZOID);
-SC_WRITE(Q_WINDOW_FRESH, WINDOW_SQL, INT8OID, INT8OID, TIMESTAMPTZOID);
+SC_READ(Q_WINDOW, WINDOW_SQL("= $1"), INT8OID, INT8OID, TIMESTAMPTZOID);
+SC_WRITE(Q_WINDOW_FRESH, WINDOW_SQL("= $1"), INT8OID, INT8OID, TIMESTAMPTZOID);
+SC_READ(Q_WINDOWS, WINDOW_SQL("= ANY ($1)"), INT8ARRAYOID, INT8OID, TIMESTAMPTZOID);
 
 /* Why a start at that instant would be refused, "ok" if it would not. */
 static const char *
-window_reason(const ScRows *rows, const ExamWindow *w, TimestampTz at)
+window_reason(const ScRows *rows, uint64 row, const ExamWindow *w, TimestampTz at)
 {
-	if (!sc_get_bool(rows, 0, 1))
+	if (!sc_get_bool(rows, row, 1))
 		return "exam_unpublished";
-	if (!sc_get_bool(rows, 0, 3))
+	if (!sc_get_bool(rows, row, 3))
 		return "inactive_user";
 	/* whose it is comes first: to others a paper exam does not exist either */
-	if (!sc_get_bool(rows, 0, 10))
+	if (!sc_get_bool(rows, row, 10))
 		return "exam_not_yours";
-	if (!sc_get_bool(rows, 0, 2))
+	if (!sc_get_bool(rows, row, 2))
 		return "exam_on_paper";
-	if (sc_get_bool(rows, 0, 12))
+	if (sc_get_bool(rows, row, 12))
 		return "in_progress";
 	if (w->has_opens_at && at < w->opens_at)
 		return "exam_not_open";
@@ -92,6 +94,36 @@ window_reason(const ScRows *rows, const ExamWindow *w, TimestampTz at)
 	if (w->max_attempts > 0 && w->attempts_used >= w->max_attempts)
 		return "no_attempts_left";
 	return "ok";
+}
+
+/* The window that a row of WINDOW_SQL tells. */
+static ExamWindow
+window_of(const ScRows *rows, uint64 row, TimestampTz at)
+{
+	ExamWindow	w = {.found = true};
+
+	w.has_opens_at = !sc_isnull(rows, row, 4);
+	if (w.has_opens_at)
+		w.opens_at = sc_get_timestamptz(rows, row, 4);
+	w.has_closes_at = !sc_isnull(rows, row, 5);
+	if (w.has_closes_at)
+		w.closes_at = sc_get_timestamptz(rows, row, 5);
+	w.time_limit = sc_get_int4(rows, row, 6);
+	if (w.time_limit > 0)
+		w.time_limit += sc_get_int4(rows, row, 7);
+	w.max_attempts = sc_get_int4(rows, row, 8);
+	w.password_hash = sc_get_text(rows, row, 9);
+	w.attempts_used = sc_get_int4(rows, row, 11);
+
+	w.has_deadline = w.time_limit > 0 || w.has_closes_at;
+	w.deadline = w.closes_at;
+	if (w.time_limit > 0 &&
+		(!w.has_closes_at || at + SECONDS(w.time_limit) < w.closes_at))
+		w.deadline = at + SECONDS(w.time_limit);
+
+	w.reason = window_reason(rows, row, &w, at);
+	w.allowed = strcmp(w.reason, "ok") == 0 || strcmp(w.reason, "in_progress") == 0;
+	return w;
 }
 
 /*
@@ -108,32 +140,27 @@ sc_exam_window_at(int64 exam_id, int64 user_id, TimestampTz at, bool fresh)
 	rows = sc_query(fresh ? &Q_WINDOW_FRESH : &Q_WINDOW,
 					SC_INT8(exam_id), SC_INT8(user_id), SC_TIMESTAMPTZ(at));
 	if (rows.count > 0)
-	{
-		w.found = true;
-		w.has_opens_at = !sc_isnull(&rows, 0, 4);
-		if (w.has_opens_at)
-			w.opens_at = sc_get_timestamptz(&rows, 0, 4);
-		w.has_closes_at = !sc_isnull(&rows, 0, 5);
-		if (w.has_closes_at)
-			w.closes_at = sc_get_timestamptz(&rows, 0, 5);
-		w.time_limit = sc_get_int4(&rows, 0, 6);
-		if (w.time_limit > 0)
-			w.time_limit += sc_get_int4(&rows, 0, 7);
-		w.max_attempts = sc_get_int4(&rows, 0, 8);
-		w.password_hash = sc_get_text(&rows, 0, 9);
-		w.attempts_used = sc_get_int4(&rows, 0, 11);
-
-		w.has_deadline = w.time_limit > 0 || w.has_closes_at;
-		w.deadline = w.closes_at;
-		if (w.time_limit > 0 &&
-			(!w.has_closes_at || at + SECONDS(w.time_limit) < w.closes_at))
-			w.deadline = at + SECONDS(w.time_limit);
-
-		w.reason = window_reason(&rows, &w, at);
-		w.allowed = strcmp(w.reason, "ok") == 0 || strcmp(w.reason, "in_progress") == 0;
-	}
+		w = window_of(&rows, 0, at);
 	sc_query_end();
 	return w;
+}
+
+/* The eight columns of exam_window(). */
+static void
+window_columns(const ExamWindow *w, Datum *values, bool *nulls)
+{
+	values[0] = TimestampTzGetDatum(w->opens_at);
+	nulls[0] = !w->has_opens_at;
+	values[1] = TimestampTzGetDatum(w->closes_at);
+	nulls[1] = !w->has_closes_at;
+	values[2] = Int32GetDatum(w->time_limit);
+	nulls[2] = w->time_limit == 0;
+	values[3] = Int32GetDatum(w->max_attempts);
+	values[4] = Int32GetDatum(w->attempts_used);
+	values[5] = TimestampTzGetDatum(w->deadline);
+	nulls[5] = !w->has_deadline;
+	values[6] = BoolGetDatum(w->allowed);
+	values[7] = CStringGetTextDatum(w->reason);
 }
 
 /* exam_window(exam_id, user_id, at) */
@@ -152,17 +179,37 @@ sc_exam_window(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "exam_window must return a row");
 
-	values[0] = TimestampTzGetDatum(w.opens_at);
-	nulls[0] = !w.has_opens_at;
-	values[1] = TimestampTzGetDatum(w.closes_at);
-	nulls[1] = !w.has_closes_at;
-	values[2] = Int32GetDatum(w.time_limit);
-	nulls[2] = w.time_limit == 0;
-	values[3] = Int32GetDatum(w.max_attempts);
-	values[4] = Int32GetDatum(w.attempts_used);
-	values[5] = TimestampTzGetDatum(w.deadline);
-	nulls[5] = !w.has_deadline;
-	values[6] = BoolGetDatum(w.allowed);
-	values[7] = CStringGetTextDatum(w.reason);
+	window_columns(&w, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * exam_windows(exam_ids, user_id, at): the windows of many exams in one
+ * statement, each with its exam and whether a password is asked.
+ */
+PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_exam_windows);
+Datum
+sc_exam_windows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *out;
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(2);
+	ScRows		rows;
+
+	InitMaterializedSRF(fcinfo, 0);
+	out = (ReturnSetInfo *) fcinfo->resultinfo;
+	sc_query_begin();
+	rows = sc_query(&Q_WINDOWS, SC_DATUM(PG_GETARG_DATUM(0)), SC_INT8(PG_GETARG_INT64(1)), SC_TIMESTAMPTZ(at));
+	for (uint64 i = 0; i < rows.count; i++)
+	{
+		ExamWindow	w = window_of(&rows, i, at);
+		Datum		values[10];
+		bool		nulls[10] = {false};
+
+		values[0] = Int64GetDatum(sc_get_int8(&rows, i, 13));
+		window_columns(&w, values + 1, nulls + 1);
+		values[9] = BoolGetDatum(w.password_hash != NULL);
+		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
+	}
+	sc_query_end();
+	PG_RETURN_VOID();
 }

@@ -17,6 +17,60 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc.exam_window(bigint, bigint, timestamptz) IS
 'What holds for a student in an exam at an instant: per field the student''s override, else the groups'' combined (earliest opening, latest close, longest limit, most attempts; 0 = none wins), else the exam''s own; extra seconds lengthen the limit. time_limit NULL and max_attempts 0 mean no limit. reason: ok, in_progress, or why a start would be refused.';
 
+CREATE FUNCTION sc.exam_windows(
+    exam_ids bigint[],
+    user_id bigint,
+    at timestamptz DEFAULT clock_timestamp(),
+    OUT exam_id bigint,
+    OUT opens_at timestamptz,
+    OUT closes_at timestamptz,
+    OUT time_limit int,
+    OUT max_attempts int,
+    OUT attempts_used int,
+    OUT deadline_if_started_now timestamptz,
+    OUT allowed boolean,
+    OUT reason text,
+    OUT has_password boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sc_exam_windows'
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+ROWS 50;
+COMMENT ON FUNCTION sc.exam_windows(bigint[], bigint, timestamptz) IS
+    'exam_window() of many exams for one student, in no order';
+
+CREATE FUNCTION sc.exams_shown_to(student bigint, at timestamptz DEFAULT clock_timestamp())
+RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+ROWS 50
+AS $$
+DECLARE
+    day date := (exams_shown_to.at AT TIME ZONE 'Europe/Istanbul')::date;
+BEGIN
+    RETURN QUERY
+    WITH mine AS MATERIALIZED (
+        SELECT a.exam_id FROM sc.exam_audience AS a WHERE a.user_id = student
+        UNION
+        SELECT a.exam_id FROM sc.exam_audience AS a
+        JOIN sc.group_members AS m ON m.group_id = a.group_id
+        WHERE m.student_id = student AND m.valid_from <= day AND coalesce(m.valid_to >= day, true)
+        UNION
+        -- who has a result has sat it, listed or not, as on paper
+        SELECT r.exam_id FROM sc.exam_results AS r WHERE r.user_id = student)
+    SELECT e.id
+    FROM sc.exams AS e
+    WHERE e.is_published AND e.is_active
+      AND EXISTS (SELECT FROM sc.users AS u WHERE u.id = student AND u.is_active)
+      AND (e.is_open_to_all
+           OR e.id IN (SELECT x.exam_id FROM mine AS x)
+           OR (e.course_id IN (SELECT n.course_id FROM sc.enrollments AS n
+                               WHERE n.user_id = student AND n.status IN ('active', 'completed')
+                                 AND coalesce(n.expires_at > exams_shown_to.at, true))
+               AND NOT EXISTS (SELECT FROM sc.exam_audience AS a WHERE a.exam_id = e.id)));
+END
+$$;
+COMMENT ON FUNCTION sc.exams_shown_to(bigint, timestamptz) IS
+    'published exams that a student may sit, has sat or will';
+
 CREATE FUNCTION sc.is_exam_staff(actor bigint, exam_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -199,16 +199,15 @@ BEGIN
         PERFORM sc_api.check_valid();
     END IF;
     SELECT array_agg(ROW(e.id, e.title, e.exam_type, e.course_id, w.opens_at, w.closes_at, w.time_limit, w.max_attempts,
-                         w.attempts_used, w.allowed, w.reason, e.password_hash IS NOT NULL, l.id, l.state, at)::sc_api.my_exam
+                         w.attempts_used, w.allowed, w.reason, w.has_password, l.id, l.state, at)::sc_api.my_exam
                      ORDER BY coalesce(w.opens_at, e.published_at) DESC, e.id DESC)
     INTO mine
-    FROM sc.exams AS e
-    CROSS JOIN LATERAL sc.exam_window(e.id, actor, at) AS w
+    FROM sc.exam_windows(ARRAY(SELECT sc.exams_shown_to(actor, at)), actor, at) AS w
+    JOIN sc.exams AS e ON e.id = w.exam_id
     LEFT JOIN LATERAL (SELECT a.id, a.state FROM sc.exam_attempts AS a
                        WHERE a.exam_id = e.id AND a.user_id = actor AND NOT a.is_preview
                        ORDER BY a.attempt_no DESC LIMIT 1) AS l ON true
-    WHERE e.is_published AND e.is_active AND e.kind = 'online'
-      AND w.reason NOT IN ('exam_not_yours', 'inactive_user', 'exam_unpublished')
+    WHERE e.kind = 'online' AND w.reason <> 'exam_not_yours'
       AND CASE my_exams.status
               WHEN 'upcoming' THEN w.reason = 'exam_not_open'
               WHEN 'open' THEN w.allowed

@@ -262,6 +262,16 @@ SELECT (pg_temp.call(1101, 940090, '{940001}', '?per_page=2', 'total', 'items.0.
 SELECT pg_stat_get_xact_function_calls('sc.standing(bigint,bigint,text,text,text)'::regprocedure) AS looked_up;
 SET LOCAL track_functions = 'none';
 
+-- 13b. many windows at once are the windows one by one; a student's lists hold exactly what may be sat
+INSERT INTO sc.exam_overrides (exam_id, group_id, extra_seconds, max_attempts, password_hash, reason) VALUES (940001, 940001, 60, 2, 'x', 'x'), (940002, 940001, NULL, 0, NULL, 'x');
+SELECT u, count(*) AS windows, count(*) FILTER (WHERE to_jsonb(w) - '{exam_id,has_password}'::text[] <> to_jsonb(o)) AS other, count(*) FILTER (WHERE w.has_password) AS passwords,
+       (SELECT array_agg(s ORDER BY s) FROM sc.exams_shown_to(u, '2030-05-02 00:00Z') AS s WHERE s BETWEEN 940001 AND 940003) = (SELECT array_agg(e.id ORDER BY e.id) FROM sc.exams AS e WHERE e.id BETWEEN 940001 AND 940003 AND sc.sits_exam(u, e.id)) AS same_lists
+FROM unnest('{940001,940020,940029,940090}'::bigint[]) AS u, sc.exam_windows('{940001,940002,940003,0}', u, '2030-05-02 00:00Z') AS w, LATERAL sc.exam_window(w.exam_id, u, '2030-05-02 00:00Z') AS o
+GROUP BY u ORDER BY u;
+UPDATE sc.users SET is_active = false WHERE id = 940029;
+SELECT count(*) AS shown_to_nobody FROM sc.exams_shown_to(940029);
+DELETE FROM sc.exam_overrides WHERE group_id = 940001;
+
 -- 14. more time for all is one pass over the attempts: each gets it once, the close moves once
 UPDATE sc.exams SET opens_at = clock_timestamp() - interval '1 hour', closes_at = clock_timestamp() + interval '10 hours', time_limit = 3600 WHERE id = 940001;
 SELECT count(*) AS writing FROM generate_series(1, 3) AS n, LATERAL sc.start_attempt(940001, 940000 + n) AS s;
