@@ -13,7 +13,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -48,7 +50,7 @@ ScTable		sc_progress = {
 	.keys = {F_INT8EQ, F_INT8EQ},
 	.ncolumns = PROGRESS_COLUMNS,
 	.columns = {"user_id", "video_id", "percent", "covered_seconds", "watched_seconds", "total_seconds", "position_s",
-	"completed_at", "segments"},
+	"completed_at", "segments", "granted_at", "heartbeat_at", "budget_from", "updated_at"},
 };
 
 enum
@@ -92,14 +94,24 @@ SC_WRITE(Q_LOG_ACCESS,
 		 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 		 TIMESTAMPTZOID, INT8OID, INT8OID, BOOLOID, TEXTOID, INETOID, UUIDOID, TEXTOID);
 
-SC_WRITE(Q_MARK_GRANT,
-		 "INSERT INTO sc.video_progress AS p (user_id, video_id, granted_at, budget_from)"
-		 " VALUES ($1, $2, $3, $3)"
-		 " ON CONFLICT (user_id, video_id) DO UPDATE SET"
-		 " granted_at = excluded.granted_at,"
-		 " budget_from = coalesce(p.budget_from, excluded.budget_from)"
-		 " RETURNING p.position_s, p.percent, p.completed_at",
-		 INT8OID, INT8OID, TIMESTAMPTZOID);
+SC_WRITE(Q_NEW_PROGRESS,
+		 "INSERT INTO sc.video_progress (user_id, video_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		 INT8OID, INT8OID);
+
+enum
+{
+	LOG_AT, LOG_USER, LOG_VIDEO, LOG_GRANTED, LOG_REASON, LOG_IP, LOG_SESSION, LOG_REQUEST
+};
+static ScTable log_parent = {
+	.name = "video_access_log",
+	.ncolumns = 8,
+	.columns = {"at", "user_id", "video_id", "granted", "reason", "ip", "session_id", "request_id"},
+};
+static ScTable log_leaf = {
+	.name = "video_access_log",
+	.ncolumns = 8,
+	.columns = {"at", "user_id", "video_id", "granted", "reason", "ip", "session_id", "request_id"},
+};
 
 /* What the topic of a video says; true if it is not deleted. */
 static bool
@@ -288,6 +300,67 @@ sc_video_access(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/* The arguments of grant_video, and its decision, go into the log. */
+static void
+log_access(FunctionCallInfo fcinfo, TimestampTz at, bool granted, Datum reason)
+{
+	TupleTableSlot *row;
+
+	if (!sc_table_use_partition(&log_parent, &log_leaf, at))
+	{
+		sc_query_begin();
+		sc_query(&Q_LOG_ACCESS, SC_TIMESTAMPTZ(at), SC_ARG(0), SC_ARG(1), SC_BOOL(granted), SC_DATUM(reason),
+				 SC_ARG(2), SC_ARG(3), SC_ARG(4));
+		sc_query_end();
+		return;
+	}
+	row = sc_new_row(&log_leaf);
+	sc_set_column(&log_leaf, row, LOG_AT, TimestampTzGetDatum(at), false);
+	sc_set_column(&log_leaf, row, LOG_USER, PG_GETARG_DATUM(0), PG_ARGISNULL(0));
+	sc_set_column(&log_leaf, row, LOG_VIDEO, PG_GETARG_DATUM(1), PG_ARGISNULL(1));
+	sc_set_column(&log_leaf, row, LOG_GRANTED, BoolGetDatum(granted), false);
+	sc_set_column(&log_leaf, row, LOG_REASON, reason, false);
+	sc_set_column(&log_leaf, row, LOG_IP, PG_GETARG_DATUM(2), PG_ARGISNULL(2));
+	sc_set_column(&log_leaf, row, LOG_SESSION, PG_GETARG_DATUM(3), PG_ARGISNULL(3));
+	sc_set_column(&log_leaf, row, LOG_REQUEST, PG_GETARG_DATUM(4), PG_ARGISNULL(4));
+	sc_append_row(&log_leaf, row);
+}
+
+/* The row of user and video, locked; it is made first if need be. */
+TupleTableSlot *
+sc_lock_progress(int64 user_id, int64 video_id)
+{
+	for (;;)
+	{
+		TupleTableSlot *row = sc_fetch_locked(&sc_progress, LockTupleNoKeyExclusive,
+											  Int64GetDatum(user_id), Int64GetDatum(video_id));
+
+		if (row != NULL)
+			return row;
+		CHECK_FOR_INTERRUPTS();
+		sc_query_begin();
+		sc_query(&Q_NEW_PROGRESS, SC_INT8(user_id), SC_INT8(video_id));
+		sc_query_end();
+		CommandCounterIncrement();
+	}
+}
+
+/* Start the clock of watched time; gives the row of user and video. */
+static TupleTableSlot *
+mark_grant(int64 user_id, int64 video_id, TimestampTz at)
+{
+	TupleTableSlot *before = sc_lock_progress(user_id, video_id);
+	TupleTableSlot *row = sc_copy_row(&sc_progress, before);
+	bool		isnull;
+
+	(void) sc_column(&sc_progress, before, PROGRESS_BUDGET, &isnull);
+	if (isnull)
+		sc_set_column(&sc_progress, row, PROGRESS_BUDGET, TimestampTzGetDatum(at), false);
+	sc_set_column(&sc_progress, row, PROGRESS_GRANTED, TimestampTzGetDatum(at), false);
+	sc_update_row(&sc_progress, before, row);
+	return row;
+}
+
 /*
  * grant_video(user_id, video_id, ip, session_id, request_id, at)
  *		-> (can_access, reason, youtube_id, title, duration, embeddable,
@@ -309,6 +382,7 @@ sc_grant_video(PG_FUNCTION_ARGS)
 	const char *refusal;
 	Datum		values[9] = {0};
 	bool		nulls[9];
+	Datum		result;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "grant_video must return a row");
@@ -324,23 +398,23 @@ sc_grant_video(PG_FUNCTION_ARGS)
 	values[1] = CStringGetTextDatum(refusal == NULL ? "ok" : refusal);
 	nulls[0] = nulls[1] = false;
 
-	sc_query_begin();
+	sc_scope_begin();
 	if (video.found)
-		sc_query(&Q_LOG_ACCESS, SC_TIMESTAMPTZ(at), SC_INT8(user_id), SC_INT8(video_id),
-				 SC_BOOL(refusal == NULL), SC_DATUM(values[1]), SC_ARG(2), SC_ARG(3), SC_ARG(4));
+		log_access(fcinfo, at, refusal == NULL, values[1]);
 	if (refusal == NULL)
 	{
-		ScRows		rows = sc_query(&Q_MARK_GRANT, SC_INT8(user_id), SC_INT8(video_id),
-									SC_TIMESTAMPTZ(at));
+		TupleTableSlot *row = mark_grant(user_id, video_id, at);
 
 		values[2] = CStringGetTextDatum(video.youtube_id);
 		values[3] = CStringGetTextDatum(video.title);
 		values[4] = Int32GetDatum(video.duration);
 		values[5] = BoolGetDatum(video.embeddable);
 		memset(nulls, false, sizeof(nulls));
-		for (int i = 0; i < 3; i++)
-			values[6 + i] = sc_get_copy(&rows, 0, 1 + i, &nulls[6 + i]);
+		values[6] = sc_column_given(&sc_progress, row, PROGRESS_POSITION);
+		values[7] = sc_column_given(&sc_progress, row, PROGRESS_PERCENT);
+		values[8] = sc_column(&sc_progress, row, PROGRESS_COMPLETED, &nulls[8]);
 	}
-	sc_query_end();
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	result = HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	sc_scope_end();
+	PG_RETURN_DATUM(result);
 }

@@ -58,7 +58,8 @@ extern ScTable sc_topics;
 enum
 {
 	PROGRESS_USER, PROGRESS_VIDEO, PROGRESS_PERCENT, PROGRESS_COVERED, PROGRESS_WATCHED, PROGRESS_TOTAL,
-	PROGRESS_POSITION, PROGRESS_COMPLETED, PROGRESS_SEGMENTS, PROGRESS_COLUMNS
+	PROGRESS_POSITION, PROGRESS_COMPLETED, PROGRESS_SEGMENTS, PROGRESS_GRANTED, PROGRESS_HEARTBEAT, PROGRESS_BUDGET,
+	PROGRESS_UPDATED, PROGRESS_COLUMNS
 };
 extern ScTable sc_progress;
 
@@ -68,6 +69,7 @@ enum
 };
 extern ScTable sc_users;
 
+extern TupleTableSlot *sc_lock_progress(int64 user_id, int64 video_id);
 extern VideoFacts sc_video_facts(int64 user_id, int64 video_id);
 extern const char *sc_video_refusal(const VideoFacts *video, int64 user_id, TimestampTz at);
 

@@ -710,7 +710,7 @@ write_timestamptz(StringInfo out, TimestampTz value)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
-	char		text[40];
+	char text[	40];
 	char	   *p = text;
 
 	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0 || tm.tm_year <= 0)
@@ -744,7 +744,7 @@ write_date(StringInfo out, DateADT value)
 	int			year;
 	int			month;
 	int			day;
-	char		text[40];
+	char text[	40];
 
 	j2date(value + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	if (DATE_NOT_FINITE(value) || year <= 0)

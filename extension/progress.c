@@ -22,6 +22,8 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
 #include "extension/access.h"
@@ -62,26 +64,6 @@ typedef struct Heartbeat
 	bool		has_spans;
 	Datum		spans;
 } Heartbeat;
-
-SC_WRITE(Q_LOCK_PROGRESS,
-		 "SELECT segments, covered_seconds, watched_seconds, total_seconds,"
-		 " (percent * 100)::int4, position_s, completed_at,"
-		 " coalesce(budget_from, '-infinity'), coalesce(heartbeat_at, '-infinity')"
-		 " FROM sc.video_progress WHERE user_id = $1 AND video_id = $2 FOR NO KEY UPDATE",
-		 INT8OID, INT8OID);
-
-SC_WRITE(Q_NEW_PROGRESS,
-		 "INSERT INTO sc.video_progress (user_id, video_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-		 INT8OID, INT8OID);
-
-SC_WRITE(Q_SAVE_PROGRESS,
-		 "UPDATE sc.video_progress SET segments = $3, covered_seconds = $4, watched_seconds = $5,"
-		 " total_seconds = $6, percent = $7::numeric / 100, position_s = $8, completed_at = $9,"
-		 " budget_from = $10, heartbeat_at = $11, updated_at = clock_timestamp()"
-		 " WHERE user_id = $1 AND video_id = $2"
-		 " RETURNING percent, covered_seconds, position_s, completed_at, watched_seconds, total_seconds",
-		 INT8OID, INT8OID, INT4MULTIRANGEOID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID,
-		 TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 SC_WRITE(Q_MARK_COMPLETED,
 		 "UPDATE sc.video_progress SET completed_at = $3, completed_by = $4, updated_at = clock_timestamp()"
@@ -150,35 +132,77 @@ clamp_seconds(double seconds, const char *field)
 	return (int) floor(seconds);
 }
 
-/* Lock the row of user and video, making it first if need be, and read it. */
+/* A time of the row, DT_NOBEGIN where there is none. */
+static TimestampTz
+time_or_never(TupleTableSlot *row, int column)
+{
+	bool		isnull;
+	Datum		at = sc_column(&sc_progress, row, column, &isnull);
+
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(at);
+}
+
+static int
+given_int(TupleTableSlot *row, int column)
+{
+	return DatumGetInt32(sc_column_given(&sc_progress, row, column));
+}
+
+/* numeric(5, 2) as hundredths */
+static int
+hundredths(Datum percent)
+{
+	Datum		scaled = DirectFunctionCall2(numeric_mul, percent, NumericGetDatum(int64_to_numeric(100)));
+
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4, scaled));
+}
+
 static Progress
-lock_progress(int64 user_id, int64 video_id)
+read_progress(TupleTableSlot *slot)
 {
 	Progress	row = {0};
-	ScRows		rows;
-	bool		isnull;
 
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		rows = sc_query(&Q_LOCK_PROGRESS, SC_INT8(user_id), SC_INT8(video_id));
-		if (rows.count > 0)
-			break;
-		sc_query(&Q_NEW_PROGRESS, SC_INT8(user_id), SC_INT8(video_id));
-	}
 	row.spans = sc_spans_new(CurrentMemoryContext);
-	sc_spans_add_multirange(row.spans, sc_get_datum(&rows, 0, 1, &isnull));
-	row.covered = sc_get_int4(&rows, 0, 2);
-	row.watched = sc_get_int4(&rows, 0, 3);
-	row.total = sc_get_int4(&rows, 0, 4);
-	row.percent = sc_get_int4(&rows, 0, 5);
-	row.position = sc_get_int4(&rows, 0, 6);
-	row.completed = !sc_isnull(&rows, 0, 7);
-	if (row.completed)
-		row.completed_at = sc_get_timestamptz(&rows, 0, 7);
-	row.budget_from = sc_get_timestamptz(&rows, 0, 8);
-	row.heartbeat_at = sc_get_timestamptz(&rows, 0, 9);
+	sc_spans_add_multirange(row.spans, sc_column_given(&sc_progress, slot, PROGRESS_SEGMENTS));
+	row.covered = given_int(slot, PROGRESS_COVERED);
+	row.watched = given_int(slot, PROGRESS_WATCHED);
+	row.total = given_int(slot, PROGRESS_TOTAL);
+	row.percent = hundredths(sc_column_given(&sc_progress, slot, PROGRESS_PERCENT));
+	row.position = given_int(slot, PROGRESS_POSITION);
+	row.completed_at = time_or_never(slot, PROGRESS_COMPLETED);
+	row.completed = row.completed_at != DT_NOBEGIN;
+	row.budget_from = time_or_never(slot, PROGRESS_BUDGET);
+	row.heartbeat_at = time_or_never(slot, PROGRESS_HEARTBEAT);
 	return row;
+}
+
+/* Replace the locked row by what it has become; gives the columns of record_progress. */
+static void
+save_progress(TupleTableSlot *before, const Progress *p, Datum *values, bool *nulls)
+{
+	TupleTableSlot *row = sc_copy_row(&sc_progress, before);
+	Datum		percent = NumericGetDatum(int64_div_fast_to_numeric(p->percent, 2));
+
+	sc_set_column(&sc_progress, row, PROGRESS_SEGMENTS, sc_spans_to_multirange(p->spans), false);
+	sc_set_column(&sc_progress, row, PROGRESS_COVERED, Int32GetDatum(p->covered), false);
+	sc_set_column(&sc_progress, row, PROGRESS_WATCHED, Int32GetDatum(p->watched), false);
+	sc_set_column(&sc_progress, row, PROGRESS_TOTAL, Int32GetDatum(p->total), false);
+	sc_set_column(&sc_progress, row, PROGRESS_PERCENT, percent, false);
+	sc_set_column(&sc_progress, row, PROGRESS_POSITION, Int32GetDatum(p->position), false);
+	sc_set_column(&sc_progress, row, PROGRESS_COMPLETED, TimestampTzGetDatum(p->completed_at), !p->completed);
+	sc_set_column(&sc_progress, row, PROGRESS_BUDGET, TimestampTzGetDatum(p->budget_from), false);
+	sc_set_column(&sc_progress, row, PROGRESS_HEARTBEAT, TimestampTzGetDatum(p->heartbeat_at), false);
+	sc_set_column(&sc_progress, row, PROGRESS_UPDATED, TimestampTzGetDatum(GetCurrentTimestamp()), false);
+	sc_update_row(&sc_progress, before, row);
+
+	memset(nulls, false, 6 * sizeof(bool));
+	values[0] = percent;
+	values[1] = Int32GetDatum(p->covered);
+	values[2] = Int32GetDatum(p->position);
+	values[3] = TimestampTzGetDatum(p->completed_at);
+	nulls[3] = !p->completed;
+	values[4] = Int32GetDatum(p->watched);
+	values[5] = Int32GetDatum(p->total);
 }
 
 /*
@@ -389,8 +413,8 @@ sc_record_progress(PG_FUNCTION_ARGS)
 	Progress	row;
 	const char *refusal;
 	bool		was_completed;
+	TupleTableSlot *stored;
 	TupleDesc	desc;
-	ScRows		rows;
 	Datum		values[6];
 	bool		nulls[6];
 	int64		user_id;
@@ -406,23 +430,21 @@ sc_record_progress(PG_FUNCTION_ARGS)
 	if (refusal != NULL)
 		sc_refuse(strcmp(refusal, "unpublished") == 0 ? 404 : 403, refusal, NULL);
 
-	sc_query_begin();
-	row = lock_progress(user_id, video_id);
+	sc_scope_begin();
+	stored = sc_lock_progress(user_id, video_id);
+	row = read_progress(stored);
 	was_completed = row.completed;
 	row.total = video.duration > 0 ? video.duration : Max(row.total, beat.total);
 	apply_seconds(&row, &video, &beat);
 	rate_progress(&row, &video, beat.at);
-	rows = sc_query(&Q_SAVE_PROGRESS, SC_INT8(user_id), SC_INT8(video_id),
-					SC_DATUM(sc_spans_to_multirange(row.spans)),
-					SC_INT4(row.covered), SC_INT4(row.watched), SC_INT4(row.total),
-					SC_INT4(row.percent), SC_INT4(row.position),
-					SC_DATUM_OR_NULL(TimestampTzGetDatum(row.completed_at), !row.completed),
-					SC_TIMESTAMPTZ(row.budget_from), SC_TIMESTAMPTZ(row.heartbeat_at));
-	for (int i = 0; i < 6; i++)
-		values[i] = sc_get_copy(&rows, 0, i + 1, &nulls[i]);
+	save_progress(stored, &row, values, nulls);
+	sc_scope_end();
 	if (row.completed && !was_completed)
+	{
+		sc_query_begin();
 		complete_course(user_id, video.course_id, beat.at);
-	sc_query_end();
+		sc_query_end();
+	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -443,7 +465,9 @@ sc_complete_video(PG_FUNCTION_ARGS)
 	if (rows.count == 0)
 		sc_refuse(404, "not_found", NULL);
 	course_id = sc_get_int8(&rows, 0, 1);
-	sc_query(&Q_NEW_PROGRESS, SC_INT8(user_id), SC_INT8(video_id));
+	sc_scope_begin();
+	(void) sc_lock_progress(user_id, video_id);
+	sc_scope_end();
 	marked = sc_query(&Q_MARK_COMPLETED, SC_INT8(user_id), SC_INT8(video_id),
 					  SC_TIMESTAMPTZ(at), SC_ARG(2)).count > 0;
 	if (marked)

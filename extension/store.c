@@ -15,13 +15,9 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "tcop/utility.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/partcache.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "extension/store.h"
@@ -205,38 +201,13 @@ sc_store_begin(int64 attempt_id, int64 question_id, Attempt *a, StoredQuestion *
 	return true;
 }
 
-/* The partition of the log for that instant. */
-static Oid
-log_partition(TimestampTz at)
-{
-	Relation	rel = sc_table_of(&log_parent, RowExclusiveLock);
-	PartitionKey key = RelationGetPartitionKey(rel);
-	PartitionDesc desc = RelationGetPartitionDesc(rel, false);
-	PartitionBoundInfo bounds = desc->boundinfo;
-	Datum		value = TimestampTzGetDatum(at);
-	bool		equal;
-	int			index = -1;
-
-	if (desc->nparts > 0 && key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1)
-	{
-		int			offset = partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-														   bounds, 1, &value, &equal);
-
-		index = bounds->indexes[offset + 1];
-		if (index < 0)
-			index = bounds->default_index;
-	}
-	return index >= 0 && desc->is_leaf[index] ? desc->oids[index] : InvalidOid;
-}
-
 /* Add a line to the log; false if its partition is not a plain one. */
 static bool
 log_save(const SaveRow *s)
 {
-	Oid			leaf = log_partition(s->saved_at);
 	TupleTableSlot *row;
 
-	if (!OidIsValid(leaf) || !sc_table_use(&log_leaf, leaf, RowExclusiveLock))
+	if (!sc_table_use_partition(&log_parent, &log_leaf, s->saved_at))
 		return false;
 	row = sc_new_row(&log_leaf);
 	sc_set_column(&log_leaf, row, LOG_AT, TimestampTzGetDatum(s->saved_at), false);

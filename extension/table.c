@@ -21,11 +21,14 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
@@ -285,20 +288,46 @@ sc_table_of(ScTable *t, LOCKMODE mode)
 	return open_table(t, mode)->rel;
 }
 
+/* The partition of a table by ranges of time that takes that instant. */
+static Oid
+partition_at(Relation rel, TimestampTz at)
+{
+	PartitionKey key = RelationGetPartitionKey(rel);
+	PartitionDesc desc = RelationGetPartitionDesc(rel, false);
+	PartitionBoundInfo bounds = desc->boundinfo;
+	Datum		value = TimestampTzGetDatum(at);
+	bool		equal;
+	int			index = -1;
+
+	if (desc->nparts > 0 && key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1)
+	{
+		int			offset = partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
+														   bounds, 1, &value, &equal);
+
+		index = bounds->indexes[offset + 1];
+		if (index < 0)
+			index = bounds->default_index;
+	}
+	return index >= 0 && desc->is_leaf[index] ? desc->oids[index] : InvalidOid;
+}
+
 /*
- * From now on t is that table, a partition for instance.  False, and nothing
- * has been done, if it is not one that can be written without the executor.
+ * From now on leaf is the partition of parent that takes that instant.  False
+ * if that is not a table that can be written without the executor.
  */
 bool
-sc_table_use(ScTable *t, Oid relid, LOCKMODE mode)
+sc_table_use_partition(ScTable *parent, ScTable *leaf, TimestampTz at)
 {
+	Oid			relid = partition_at(sc_table_of(parent, RowExclusiveLock), at);
 	OpenTable  *o;
 
-	if (t->open != NULL && t->scope == scope->number && RelationGetRelid(t->open->rel) == relid)
-		o = t->open;
+	if (!OidIsValid(relid))
+		return false;
+	if (leaf->open != NULL && leaf->scope == scope->number && RelationGetRelid(leaf->open->rel) == relid)
+		o = leaf->open;
 	else
-		o = open_relid(t, relid, mode);
-	return t->plain && o->rel->trigdesc == NULL && o->rel->rd_rel->relkind == RELKIND_RELATION;
+		o = open_relid(leaf, relid, RowExclusiveLock);
+	return leaf->plain && o->rel->trigdesc == NULL && o->rel->rd_rel->relkind == RELKIND_RELATION;
 }
 
 /* ---- reading ---- */
@@ -435,6 +464,21 @@ sc_new_row(ScTable *t)
 	ExecClearTuple(o->new_row);
 	memset(o->new_row->tts_isnull, true, sizeof(bool) * o->new_row->tts_tupleDescriptor->natts);
 	return o->new_row;
+}
+
+/*
+ * The same, filled with what a row of the table has, so that columns which
+ * somebody has added are kept.
+ */
+TupleTableSlot *
+sc_copy_row(ScTable *t, TupleTableSlot *before)
+{
+	TupleTableSlot *row = sc_new_row(t);
+
+	slot_getallattrs(before);
+	memcpy(row->tts_values, before->tts_values, sizeof(Datum) * row->tts_tupleDescriptor->natts);
+	memcpy(row->tts_isnull, before->tts_isnull, sizeof(bool) * row->tts_tupleDescriptor->natts);
+	return row;
 }
 
 void

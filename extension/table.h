@@ -26,6 +26,7 @@
 #ifndef SC_TABLE_H
 #define SC_TABLE_H
 
+#include "datatype/timestamp.h"
 #include "executor/tuptable.h"
 #include "nodes/lockoptions.h"
 #include "storage/lockdefs.h"
@@ -63,8 +64,9 @@ extern Datum sc_column(const ScTable *t, TupleTableSlot *row, int c, bool *isnul
 extern Datum sc_column_given(const ScTable *t, TupleTableSlot *row, int c);
 
 extern Relation sc_table_of(ScTable *t, LOCKMODE mode);
-extern bool sc_table_use(ScTable *t, Oid relid, LOCKMODE mode);
+extern bool sc_table_use_partition(ScTable *parent, ScTable *leaf, TimestampTz at);
 extern TupleTableSlot *sc_new_row(ScTable *t);
+extern TupleTableSlot *sc_copy_row(ScTable *t, TupleTableSlot *before);
 extern void sc_set_column(const ScTable *t, TupleTableSlot *row, int c, Datum value, bool isnull);
 extern void sc_insert_row(ScTable *t, TupleTableSlot *row);
 extern void sc_update_row(ScTable *t, TupleTableSlot *before, TupleTableSlot *row);
