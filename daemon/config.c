@@ -219,6 +219,7 @@ check_unknown(FILE *faults)
 		|| strncmp(*e, "COACH_E2E_", 10) == 0
 		|| strncmp(*e, "COACH_VAR=", 10) == 0
 		|| strncmp(*e, "COACH_DEMO=", 11) == 0
+		|| strncmp(*e, "COACH_UPKEEP_S=", 15) == 0
 		|| strncmp(*e, "COACH_WORKER_", 13) == 0;
 
 		for (size_t i = 0; i < N_SETTINGS && !known; i++)

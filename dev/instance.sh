@@ -6,7 +6,7 @@
 #   pg/        a copy of Debian's PostgreSQL with the extension installed in it,
 #              so that two instances never fight over one student_coach.so
 #   data/      the database cluster
-#   bin/       coachd and its keeper, as last built
+#   bin/       coachd, its keeper and the upkeep, as last built
 #   run/       sockets, pids, settings; readable by the owner alone
 #   log/       what they say
 # PostgreSQL refuses to run as root: root's instance belongs to user postgres.
@@ -73,7 +73,6 @@ running_pid() {
     local pid file
     case $1 in
         postgresql) file=$VAR/data/postmaster.pid ;;
-        keeper) file=$RUN/coachd.keeper.pid ;;
         *) file=$RUN/$1.pid ;;
     esac
     [ -r "$file" ] || return 1
@@ -127,9 +126,10 @@ build_all() {
     ) 7>"$TOP/build/.lock"
 }
 
+# install_program NAME SOURCE
 install_program() {
-    if ! cmp -s "$TOP/build/$1${2:-}" "$VAR/bin/$1"; then
-        install -m 755 "$TOP/build/$1${2:-}" "$VAR/bin/$1.new"
+    if ! cmp -s "$TOP/$2" "$VAR/bin/$1"; then
+        install -m 755 "$TOP/$2" "$VAR/bin/$1.new"
         mv "$VAR/bin/$1.new" "$VAR/bin/$1"
         CHANGED=1
     fi
@@ -138,8 +138,9 @@ install_program() {
 # install_tree: the daemons run from a copy, so that a build does not pull the
 # program from under a running server.
 install_tree() {
-    install_program coachd "${SANITIZE:+-san}"
-    install_program coach-keeper
+    install_program coachd "build/coachd${SANITIZE:+-san}"
+    install_program coach-keeper build/coach-keeper
+    install_program coach-upkeep deploy/upkeep.sh
     if [ -d "$TOP/build/docs" ]; then
         rm -rf "$VAR/docs"
         cp -r "$TOP/build/docs" "$VAR/docs"
@@ -320,9 +321,12 @@ coachd_settings() {
     : "${COACH_DOCS_DIR:=$VAR/docs}"
     {
         echo '#!/bin/bash'
+        # what the keeper was started with is not a setting of now
+        # shellcheck disable=SC2016
+        echo 'unset "${!COACH_@}"'
         for name in "${!COACH_@}"; do
             case $name in
-                COACH_VAR | COACH_DEMO | COACH_E2E_*) ;;
+                COACH_VAR | COACH_DEMO | COACH_UPKEEP_S | COACH_E2E_*) ;;
                 *) printf 'export %s=%q\n' "$name" "${!name}" ;;
             esac
         done
@@ -345,7 +349,7 @@ answers() {
 
 coachd_start() {
     local address
-    if running_pid keeper >/dev/null; then
+    if running_pid coachd.keeper >/dev/null; then
         address=$(cat "$RUN/address")
         if [ -n "${COACH_LISTEN:-}" ] && [ "$COACH_LISTEN" != "$address" ]; then
             keeper_stop coachd
@@ -369,7 +373,7 @@ coachd_start() {
 # coachd_restart: the keeper starts the new one before it drains the old.
 coachd_restart() {
     local keeper old
-    keeper=$(running_pid keeper) || die "coachd does not run: ./coach up"
+    keeper=$(running_pid coachd.keeper) || die "coachd does not run: ./coach up"
     old=$(running_pid coachd || true)
     coachd_settings "$(cat "$RUN/address")"
     kill -HUP "$keeper"
@@ -383,9 +387,32 @@ replaced() {
     now=$(running_pid coachd) && [ "$now" != "$1" ]
 }
 
+# upkeep_start: ticks sc.upkeep_minute() and sc.upkeep_daily(), as timers of
+# the operating system do in production.
+upkeep_start() {
+    local seconds=${COACH_UPKEEP_S:-60}
+    [[ $seconds =~ ^(0|[1-9][0-9]{0,4})$ ]] || die "COACH_UPKEEP_S is a number of seconds, or 0 for none"
+    printf '#!/bin/bash\nexport PGHOST=%q PGDATABASE=%q PGUSER=sc_worker PSQL=%q\nexec %q %q\n' \
+        "$RUN" "$DATABASE" "$PGBIN/psql" "$VAR/bin/coach-upkeep" "$seconds" >"$RUN/upkeep.run.new"
+    chmod 755 "$RUN/upkeep.run.new"
+    if ! cmp -s "$RUN/upkeep.run.new" "$RUN/upkeep.run" || [ -n "${CHANGED:-}" ]; then
+        keeper_stop upkeep
+    fi
+    mv "$RUN/upkeep.run.new" "$RUN/upkeep.run"
+    if [ "$seconds" = 0 ]; then
+        keeper_stop upkeep
+    elif ! running_pid upkeep.keeper >/dev/null; then
+        touch "$LOG/upkeep.log"
+        [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/upkeep.log"
+        as_owner setsid "$VAR/bin/coach-keeper" -p "$RUN/upkeep" -- "$RUN/upkeep.run" >>"$LOG/upkeep.log" 2>&1 </dev/null 8>&- &
+        wait_for 10 running_pid upkeep >/dev/null || { tail -n 20 "$LOG/upkeep.log" >&2; die "the upkeep does not start"; }
+    fi
+}
+
+# keeper_stop NAME: ends a keeper and what it keeps.
 keeper_stop() {
     local pid
-    if pid=$(running_pid keeper); then
+    if pid=$(running_pid "$1.keeper"); then
         kill "$pid"
         wait_for 70 gone "$pid" || kill -9 "$pid"
     fi

@@ -242,7 +242,7 @@ class Instance:
         return words
 
     def pid(self, name):
-        """Pid of coachd, keeper, redis or postgresql; None if it does not run."""
+        """Pid of coachd, coachd.keeper, upkeep, upkeep.keeper, redis or postgresql; None if it does not run."""
         text = self.shell(f"running_pid {name} || true").strip()
         return int(text) if text else None
 

@@ -1,6 +1,7 @@
 """./coach itself: as often as one likes, several side by side, and nothing left behind."""
 
 import os
+import signal
 import socket
 import subprocess
 
@@ -50,6 +51,39 @@ def test_a_bad_setting_leaves_the_running_server(demo_instance):
     demo_instance.coach("restart")
 
 
+def test_an_overdue_attempt_is_closed_without_anybody_calling(demo_instance):
+    db = demo_instance.db()
+    attempt = db.one(
+        "WITH e AS (INSERT INTO sc.exams (title, is_published) VALUES ('Unutulan', true) RETURNING id) "
+        "INSERT INTO sc.exam_attempts (exam_id, user_id, attempt_no, state, seed, question_ids, version_ids, section_ids, started_at, deadline_at) "
+        "SELECT e.id, u.id, 1, 'in_progress', 1, '{}', '{}', '{}', clock_timestamp() - interval '2 hours', clock_timestamp() - interval '1 hour' "
+        "FROM e, sc.users AS u WHERE u.email = 'ogrenci@demo.test' RETURNING id")
+
+    def state():
+        return db.one("SELECT state FROM sc.exam_attempts WHERE id = %s", attempt)
+    # by the default the next tick is up to a minute away
+    demo_instance.coach("restart", env={"COACH_UPKEEP_S": "1"})
+    wait_until(lambda: state() != "in_progress", 60, "the sweep")
+    wait_until(lambda: "closed 1" in demo_instance.coach("logs", "upkeep"), 20, "the log of it")
+    assert "partitions" in demo_instance.coach("logs", "upkeep")
+
+    # it comes back when it dies, and outlives a restart of the database
+    old = demo_instance.pid("upkeep")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: demo_instance.pid("upkeep") not in (None, old), 20, "a new upkeep")
+    demo_instance.stop_postgres()
+    demo_instance.start_postgres()
+    demo_instance.wait_ready()
+    db.run("UPDATE sc.exam_attempts SET state = 'in_progress', finished_at = NULL, finish_reason = NULL, submitted_at = NULL WHERE id = %s", attempt)
+    wait_until(lambda: state() != "in_progress", 60, "another sweep")
+
+    demo_instance.coach("restart", env={"COACH_UPKEEP_S": "0"})
+    assert demo_instance.pid("upkeep") is None and demo_instance.pid("upkeep.keeper") is None
+    demo_instance.coach("restart")
+    assert demo_instance.pid("upkeep")
+    db.close()
+
+
 def test_admin_create(demo_instance):
     email = "mudire.o'neil@okul.test"
     out = demo_instance.coach("admin", "create", email, stdin="çok gizli \\ 'parola'\n")
@@ -79,13 +113,13 @@ def test_a_taken_port_is_said_plainly(instance):
 
 
 def test_down_leaves_no_process_and_keeps_the_data(demo_instance):
-    pids = [demo_instance.pid(n) for n in ("coachd", "keeper", "redis", "postgresql")]
+    pids = [demo_instance.pid(n) for n in ("coachd", "coachd.keeper", "upkeep", "upkeep.keeper", "redis", "postgresql")]
     assert all(pids)
     demo_instance.down()
     for pid in pids:
         wait_until(lambda pid=pid: not alive(pid), 20, f"process {pid} to end")
     demo_instance.coach("down")         # twice does no harm
-    demo_instance.coach("up", env={"COACH_LISTEN": f"127.0.0.1:{free_port()}"})
+    demo_instance.coach("up")
     assert Api(demo_instance.address).login("ogrenci@demo.test", DEMO_PASSWORD)
 
 

@@ -80,7 +80,7 @@ def test_a_new_server_that_dies_leaves_the_old_one(faults):
         with open(program, "w", encoding="ascii") as f:
             f.write("#!/bin/sh\nexit 3\n")
         os.chmod(program, 0o755)
-        os.kill(faults.pid("keeper"), signal.SIGHUP)
+        os.kill(faults.pid("coachd.keeper"), signal.SIGHUP)
         wait_until(lambda: "the running one stays" in open(os.path.join(faults.logs, "coachd.log"), encoding="utf-8").read(),
                    what="the keeper to say so")
     finally:
