@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 from client import Api
-from instance import alive, free_port, has_ipv6, wait_until
+from instance import alive, has_ipv6, wait_until
 
 DEMO_PASSWORD = "deneme-sifresi-1"
 
