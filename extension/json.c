@@ -710,8 +710,8 @@ write_timestamptz(StringInfo out, TimestampTz value)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
-	char text[	40];
-	char	   *p = text;
+	char		digits[40];
+	char	   *p = digits;
 
 	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0 || tm.tm_year <= 0)
 	{
@@ -735,7 +735,7 @@ write_timestamptz(StringInfo out, TimestampTz value)
 	}
 	*p++ = 'Z';
 	*p++ = '"';
-	appendBinaryStringInfo(out, text, p - text);
+	appendBinaryStringInfo(out, digits, p - digits);
 }
 
 static void
@@ -744,7 +744,7 @@ write_date(StringInfo out, DateADT value)
 	int			year;
 	int			month;
 	int			day;
-	char text[	40];
+	char		digits[40];
 
 	j2date(value + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	if (DATE_NOT_FINITE(value) || year <= 0)
@@ -753,7 +753,7 @@ write_date(StringInfo out, DateADT value)
 		return;
 	}
 	appendStringInfoChar(out, '"');
-	appendBinaryStringInfo(out, text, put_day(text, year, month, day) - text);
+	appendBinaryStringInfo(out, digits, put_day(digits, year, month, day) - digits);
 	appendStringInfoChar(out, '"');
 }
 

@@ -12,7 +12,7 @@ COMMENT ON COLUMN sc_api.video_embed.position_s IS 'where to resume, in seconds'
 COMMENT ON COLUMN sc_api.video_embed.percent IS 'watched so far';
 
 CREATE FUNCTION sc_api.video_embed(actor bigint, jti uuid, video_id bigint)
-RETURNS sc_api.reply
+RETURNS sc_api.video_embed
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
@@ -21,29 +21,16 @@ BEGIN
     PERFORM sc_api.no_store();
     g := sc.grant_video(actor, video_id, sc_api.ctx('ip')::inet, jti, sc_api.ctx('request_id'));
     IF NOT g.can_access THEN
-        RETURN sc_api.reply(CASE g.reason WHEN 'unpublished' THEN 404 ELSE 403 END, g.reason);
+        PERFORM sc_api.answer(CASE g.reason WHEN 'unpublished' THEN 404 ELSE 403 END, g.reason);
+        RETURN NULL;
     END IF;
-    RETURN sc_api.reply(200, NULL, jsonb_build_object(
-        'video_id', video_id,
-        'embed_url', 'https://www.youtube.com/embed/' || g.youtube_id || '?rel=0&modestbranding=1',
-        'can_access', true,
-        'title', g.title, 'duration', g.duration, 'embeddable', g.embeddable,
-        'position_s', g.position_s, 'percent', g.percent, 'completed_at', sc.rfc3339(g.completed_at)));
+    RETURN ROW(video_id, 'https://www.youtube.com/embed/' || g.youtube_id || '?rel=0&modestbranding=1', true,
+               g.title, g.duration, g.embeddable, g.position_s, g.percent, g.completed_at);
 END
 $$;
 COMMENT ON FUNCTION sc_api.video_embed(bigint, uuid, bigint) IS
     'Checks whether the video may be watched now and gives its address. Every call is logged, refusals too; the answer is never cached. '
     'A refusal names its reason as the code: unpublished (404), not_enrolled, suspended, expired, locked (403).';
-
-CREATE FUNCTION sc.rfc3339(at timestamptz)
-RETURNS text
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-AS $$
-BEGIN
-    RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-END
-$$;
-COMMENT ON FUNCTION sc.rfc3339(timestamptz) IS 'an instant as clients read it, UTC';
 
 CREATE TYPE sc_api.video_progress AS (
     video_id bigint, percent numeric, covered_seconds int, watched_seconds int, total_seconds int,

@@ -113,7 +113,7 @@ PERFORM sc.route(505, 'GET', '/enrollments/{enrollment_id}', 'sc_api.enrollment_
 PERFORM sc.route(506, 'PATCH', '/enrollments/{enrollment_id}', 'sc_api.enrollment_update', 'courses.own', '{"tag": "enrolment", "summary": "Suspend, cancel or renew a place"}');
 
 PERFORM sc.route(600, 'GET', '/videos/{video_id}/embed', 'sc_api.video_embed', 'user',
-    '{"access": "write", "lane": "hot", "lock_key": "video_id", "response": "sc_api.video_embed", "idempotent": true, "tag": "videos", "summary": "Leave to watch a video"}');
+    '{"access": "write", "lane": "hot", "lock_key": "video_id", "idempotent": true, "tag": "videos", "summary": "Leave to watch a video"}');
 PERFORM sc.route(601, 'POST', '/videos/{video_id}/progress', 'sc_api.video_heartbeat', 'user',
     '{"lane": "hot", "lock_key": "video_id", "idempotent": true, "tag": "progress", "summary": "Heartbeat of the player"}');
 PERFORM sc.route(602, 'POST', '/progress/batch', 'sc_api.progress_batch', 'user', '{"idempotent": true, "tag": "progress", "summary": "Heartbeats kept offline"}');
