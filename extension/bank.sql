@@ -149,6 +149,34 @@ END
 $$;
 COMMENT ON FUNCTION sc.json_or_null(text) IS 'JSON, or NULL where the text is none';
 
+CREATE FUNCTION sc.draft_of(line int, source jsonb)
+RETURNS sc.question_draft
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+    d sc.question_draft;
+BEGIN
+    d.line := line;
+    d.type := sc.question_normal(coalesce(source ->> 'type', 'single'));
+    d.name := source ->> 'name';
+    d.prompt := source ->> 'prompt';
+    d.format := coalesce(source ->> 'format', 'markdown');
+    d.explanation := source ->> 'explanation';
+    d.points := sc.number_or_null(source ->> 'points');
+    d.category := source ->> 'category';
+    d.subject := source ->> 'subject';
+    d.unit := source ->> 'unit';
+    d.outcome := source ->> 'outcome';
+    d.difficulty := source ->> 'difficulty';
+    d.grade := sc.number_or_null(source ->> 'grade')::int;
+    d.source := source ->> 'source';
+    d.tags := '{}';
+    d.errors := '[]';
+    RETURN d;
+END
+$$;
+COMMENT ON FUNCTION sc.draft_of(int, jsonb) IS 'a draft with the plain fields of an object, those whose text is their value';
+
 CREATE FUNCTION sc.gift_drafts(file text)
 RETURNS SETOF sc.question_draft
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -222,9 +250,7 @@ BEGIN
         FROM unnest(head, r.fields) AS h(name, value)
         WHERE h.name <> '' AND coalesce(h.value, '') <> '';
         cell := coalesce(cell, '{}');
-        d := NULL;
-        d.line := r.line;
-        d.errors := '[]';
+        d := sc.draft_of(r.line, cell);
         IF NOT (head @> '{prompt}') THEN
             d.errors := sc.draft_error(1, 'prompt', 'no_prompt_column', 'the first line must name the columns, prompt among them');
             RETURN NEXT d;
@@ -233,22 +259,9 @@ BEGIN
         IF cardinality(r.fields) > cardinality(head) THEN
             d.errors := d.errors || sc.draft_error(r.line, NULL, 'too_many_fields', 'there are more fields than columns');
         END IF;
-        d.type := sc.question_normal(coalesce(cell ->> 'type', 'single'));
-        d.name := cell ->> 'name';
-        d.prompt := cell ->> 'prompt';
-        d.format := coalesce(cell ->> 'format', 'markdown');
         d.options := coalesce(sc.json_or_null(cell ->> 'options'), '[]');
         d.key := coalesce(sc.json_or_null(cell ->> 'key'), '{}');
-        d.explanation := cell ->> 'explanation';
         d.media := coalesce(sc.json_or_null(cell ->> 'media'), '[]');
-        d.points := sc.number_or_null(cell ->> 'points');
-        d.category := cell ->> 'category';
-        d.subject := cell ->> 'subject';
-        d.unit := cell ->> 'unit';
-        d.outcome := cell ->> 'outcome';
-        d.difficulty := cell ->> 'difficulty';
-        d.grade := sc.number_or_null(cell ->> 'grade')::int;
-        d.source := cell ->> 'source';
         d.tags := ARRAY(SELECT btrim(t) FROM unnest(string_to_array(cell ->> 'tags', '|')) AS t WHERE btrim(t) <> '');
 
         -- the short form: one column per option, and the letters of the right ones
@@ -309,21 +322,19 @@ BEGIN
     END IF;
     lines := sc.json_lines(file);
     FOR q IN SELECT x.value, x.n FROM jsonb_array_elements(doc) WITH ORDINALITY AS x(value, n) LOOP
-        d := NULL;
-        d.line := coalesce(lines[q.n], 1);
-        d.errors := '[]';
         e := q.value;
+        d := sc.draft_of(coalesce(lines[q.n], 1), e);
         IF jsonb_typeof(e) <> 'object' THEN
             d.errors := sc.draft_error(d.line, NULL, 'object_expected', 'a question must be an object');
             RETURN NEXT d;
             CONTINUE;
         END IF;
-        d.prompt := coalesce(e ->> 'prompt', e ->> 'question');
-        d.type := sc.question_normal(coalesce(e ->> 'type', 'single'));
-        d.name := e ->> 'name';
-        d.format := coalesce(e ->> 'format', 'markdown');
+        d.prompt := coalesce(d.prompt, e ->> 'question');
         d.options := coalesce(e -> 'options', '[]');
         d.key := coalesce(e -> 'key', '{}');
+        d.media := coalesce(e -> 'media', '[]');
+        d.difficulty := coalesce(d.difficulty, e -> 'metadata' ->> 'difficulty');
+        d.grade := coalesce(d.grade, sc.number_or_null(e -> 'metadata' ->> 'grade')::int);
         -- the form of published question sets: texts, and the index of the right one
         IF NOT e ? 'options' AND jsonb_typeof(e -> 'choices') = 'array' THEN
             d.options := (SELECT jsonb_agg(jsonb_build_object('id', chr(96 + c.n::int), 'text', btrim(c.value)) ORDER BY c.n)
@@ -333,16 +344,6 @@ BEGIN
                 d.key := jsonb_build_object('correct', chr(97 + (e ->> 'answer')::numeric::int));
             END IF;
         END IF;
-        d.explanation := e ->> 'explanation';
-        d.media := coalesce(e -> 'media', '[]');
-        d.points := sc.number_or_null(e ->> 'points');
-        d.category := e ->> 'category';
-        d.subject := e ->> 'subject';
-        d.unit := e ->> 'unit';
-        d.outcome := e ->> 'outcome';
-        d.difficulty := coalesce(e ->> 'difficulty', e -> 'metadata' ->> 'difficulty');
-        d.grade := sc.number_or_null(coalesce(e ->> 'grade', e -> 'metadata' ->> 'grade'))::int;
-        d.source := e ->> 'source';
         d.tags := '{}';
         IF jsonb_typeof(e -> 'tags') = 'array' THEN
             d.tags := ARRAY(SELECT jsonb_array_elements_text(e -> 'tags'));

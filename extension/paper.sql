@@ -253,14 +253,14 @@ CREATE FUNCTION sc.paper_exam(actor bigint, exam_id bigint)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+    e record;
 BEGIN
     PERFORM sc.own_exam(actor, paper_exam.exam_id);
-    PERFORM FROM sc.exams AS e WHERE e.id = paper_exam.exam_id AND e.kind = 'paper';
-    IF NOT FOUND THEN
+    SELECT x.kind, x.is_frozen INTO e FROM sc.exams AS x WHERE x.id = paper_exam.exam_id;
+    IF e.kind <> 'paper' THEN
         PERFORM sc_api.refuse(409, 'exam_not_on_paper');
-    END IF;
-    PERFORM FROM sc.exams AS e WHERE e.id = paper_exam.exam_id AND e.is_frozen;
-    IF FOUND THEN
+    ELSIF e.is_frozen THEN
         PERFORM sc_api.refuse(409, 'exam_frozen');
     END IF;
 END
@@ -341,6 +341,38 @@ COMMENT ON COLUMN sc_api.result_import.lines IS 'lines with a result';
 COMMENT ON COLUMN sc_api.result_import.imported IS 'results stored; 0 when there are errors, or in a dry run';
 COMMENT ON COLUMN sc_api.result_import.errors IS '[{"line", "field", "code"}]';
 
+CREATE FUNCTION sc.line_fault(line bigint, field text, code text)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN jsonb_build_array(jsonb_build_object('line', line, 'field', field, 'code', code));
+END
+$$;
+COMMENT ON FUNCTION sc.line_fault(bigint, text, text) IS 'a list of one fault of a line';
+
+CREATE FUNCTION sc.import_outcome(dry_run boolean, lines int, imported int, errors jsonb)
+RETURNS sc_api.result_import
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN ROW(dry_run, lines, CASE WHEN dry_run OR errors <> '[]' THEN 0 ELSE imported END, errors)::sc_api.result_import;
+END
+$$;
+COMMENT ON FUNCTION sc.import_outcome(boolean, int, int, jsonb) IS 'the outcome of an import; with errors nothing counts as imported';
+
+CREATE FUNCTION sc.refuse_failed(outcome sc_api.result_import)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    IF outcome.errors <> '[]' AND NOT outcome.dry_run THEN
+        PERFORM sc_api.refuse(422, 'import_failed', jsonb_build_object('lines', outcome.lines, 'errors', outcome.errors));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION sc.refuse_failed(sc_api.result_import) IS 'undoes an import with errors by refusing it, unless it was a dry run';
+
 CREATE FUNCTION sc.find_student(student_no text, email text)
 RETURNS bigint
 LANGUAGE plpgsql STABLE
@@ -377,7 +409,6 @@ DECLARE
     at_score int;
     at_date int;
 BEGIN
-    answer.dry_run := import_results.dry_run;
     answer.lines := 0;
     answer.imported := 0;
     FOR l IN SELECT p.line, p.fields FROM sc.csv_parse(import_results.source) AS p LOOP
@@ -395,10 +426,10 @@ BEGIN
             WHERE s.exam_id = import_results.exam_id
               AND array_position(head, lower(s.title || ' d' COLLATE "tr-x-icu")) IS NOT NULL;
             IF at_no IS NULL AND at_email IS NULL THEN
-                errors := errors || jsonb_build_object('line', l.line, 'field', 'student_no', 'code', 'missing_column');
+                errors := errors || sc.line_fault(l.line, 'student_no', 'missing_column');
             END IF;
             IF at_score IS NULL AND columns = '[]' THEN
-                errors := errors || jsonb_build_object('line', l.line, 'field', 'score', 'code', 'missing_column');
+                errors := errors || sc.line_fault(l.line, 'score', 'missing_column');
             END IF;
             EXIT WHEN errors <> '[]';
             CONTINUE;
@@ -410,7 +441,7 @@ BEGIN
             fault := CASE WHEN student IS NULL THEN 'unknown_student'
                           WHEN student = ANY (seen) THEN 'twice' END;
             IF fault IS NOT NULL THEN
-                errors := errors || jsonb_build_object('line', l.line, 'field', CASE WHEN at_no IS NULL THEN 'email' ELSE 'student_no' END, 'code', fault);
+                errors := errors || sc.line_fault(l.line, CASE WHEN at_no IS NULL THEN 'email' ELSE 'student_no' END, fault);
                 CONTINUE;
             END IF;
             seen := seen || student;
@@ -419,7 +450,7 @@ BEGIN
                 CONTINUE WHEN coalesce(trim(l.fields[at_score]), '') = '';
                 score := replace(trim(l.fields[at_score]), ',', '.')::numeric;
                 IF score NOT BETWEEN 0 AND max_score THEN
-                    errors := errors || jsonb_build_object('line', l.line, 'field', 'score', 'code', 'out_of_range');
+                    errors := errors || sc.line_fault(l.line, 'score', 'out_of_range');
                     CONTINUE;
                 END IF;
                 -- a bare score has no counts: it is its own net, ordered to the thousandth
@@ -439,7 +470,7 @@ BEGIN
                          FROM unnest(counts) AS x LOOP
                     IF c.fault IS NOT NULL THEN
                         fault := c.fault;
-                        errors := errors || jsonb_build_object('line', l.line, 'field', c.title, 'code', c.fault);
+                        errors := errors || sc.line_fault(l.line, c.title, c.fault);
                     END IF;
                 END LOOP;
                 IF fault IS NULL AND NOT import_results.dry_run THEN
@@ -449,15 +480,11 @@ BEGIN
             END IF;
             answer.imported := answer.imported + 1;
         EXCEPTION WHEN data_exception THEN
-            errors := errors || jsonb_build_object('line', l.line, 'field', NULL, 'code', 'not_a_number');
+            errors := errors || sc.line_fault(l.line, NULL, 'not_a_number');
         END;
         EXIT WHEN jsonb_array_length(errors) >= 1000;
     END LOOP;
-    answer.errors := errors;
-    IF errors <> '[]' OR import_results.dry_run THEN
-        answer.imported := 0;
-    END IF;
-    RETURN answer;
+    RETURN sc.import_outcome(import_results.dry_run, answer.lines, answer.imported, errors);
 END
 $$;
 COMMENT ON FUNCTION sc.import_results(bigint, text, numeric, boolean) IS
@@ -481,9 +508,7 @@ BEGIN
         PERFORM sc_api.check_valid();
     END IF;
     answer := sc.import_results(exam_id, raw, max_score, dry_run);
-    IF answer.errors <> '[]' AND NOT dry_run THEN
-        PERFORM sc_api.refuse(422, 'import_failed', jsonb_build_object('lines', answer.lines, 'errors', answer.errors));
-    END IF;
+    PERFORM sc.refuse_failed(answer);
     RETURN answer;
 END
 $$;
@@ -566,7 +591,6 @@ BEGIN
     WHERE eq.exam_id = import_optical.exam_id AND eq.order_index IS NOT NULL;
     n := coalesce(cardinality(q.ids),
                   (SELECT sum(s.question_count)::int FROM sc.exam_sections AS s WHERE s.exam_id = import_optical.exam_id), 0);
-    answer.dry_run := import_optical.dry_run;
     answer.lines := 0;
     answer.imported := 0;
 
@@ -589,8 +613,7 @@ BEGIN
                           THEN 'unknown_booklet'
                       WHEN q.ids IS NULL AND coalesce(length(key), 0) <> n THEN 'key_missing' END;
         IF fault IS NOT NULL THEN
-            errors := errors || jsonb_build_object('line', l.n, 'field',
-                CASE WHEN fault IN ('unknown_student', 'twice') THEN 'student_no' ELSE 'booklet' END, 'code', fault);
+            errors := errors || sc.line_fault(l.n, CASE WHEN fault IN ('unknown_student', 'twice') THEN 'student_no' ELSE 'booklet' END, fault);
             EXIT WHEN jsonb_array_length(errors) >= 1000;
             CONTINUE;
         END IF;
@@ -621,11 +644,7 @@ BEGIN
         END IF;
         answer.imported := answer.imported + 1;
     END LOOP;
-    answer.errors := errors;
-    IF errors <> '[]' OR import_optical.dry_run THEN
-        answer.imported := 0;
-    END IF;
-    RETURN answer;
+    RETURN sc.import_outcome(import_optical.dry_run, answer.lines, answer.imported, errors);
 END
 $$;
 COMMENT ON FUNCTION sc.import_optical(bigint, text, text, text, text, jsonb, jsonb, boolean) IS
@@ -667,9 +686,7 @@ BEGIN
                                 CASE WHEN order_b IS NOT NULL
                                      THEN jsonb_build_object('B', to_jsonb(string_to_array(order_b, ',')::int[])) END,
                                 dry_run);
-    IF answer.errors <> '[]' AND NOT dry_run THEN
-        PERFORM sc_api.refuse(422, 'import_failed', jsonb_build_object('lines', answer.lines, 'errors', answer.errors));
-    END IF;
+    PERFORM sc.refuse_failed(answer);
     RETURN answer;
 END
 $$;

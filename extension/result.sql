@@ -265,6 +265,33 @@ CREATE TYPE sc_api.result_row AS (
 COMMENT ON TYPE sc_api.result_row IS 'a result in a list';
 COMMENT ON COLUMN sc_api.result_row.rank IS 'rank by net among all; null until folded, and for students until published';
 
+CREATE FUNCTION sc.result_rows(ids bigint[], as_student boolean)
+RETURNS SETOF sc_api.result_row
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    -- ranks are looked up for these only: one costs a pass over the distinct nets
+    RETURN QUERY
+    SELECT r.id, r.exam_id, e.title, e.exam_type, r.user_id, u.full_name, st.student_no, r.attempt_id, r.counts, r.source,
+           r.state, r.submitted_at, r.correct, r.wrong, r.blank, round(r.net, 2), r.points, r.max_points, r.percent,
+           r.passed, r.scores, t.rank, t.cohort, t.percentile
+    FROM unnest(ids) WITH ORDINALITY AS w(id, place)
+    JOIN sc.exam_results AS r ON r.id = w.id
+    JOIN sc.exams AS e ON e.id = r.exam_id
+    JOIN sc.users AS u ON u.id = r.user_id
+    LEFT JOIN sc.students AS st ON st.user_id = r.user_id
+    LEFT JOIN LATERAL (
+        SELECT s.* FROM sc.standing(r.exam_id, r.rank_key) AS s
+        WHERE NOT as_student
+           OR (e.results_published_at IS NOT NULL AND s.cohort >= 5
+               AND (r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'rank')))
+    ) AS t ON r.folded
+    ORDER BY w.place;
+END
+$$;
+COMMENT ON FUNCTION sc.result_rows(bigint[], boolean) IS
+    'results in a list, in the order of the ids; to students ranks are shown once they are published and among at least 5';
+
 CREATE FUNCTION sc_api.exam_results(
     actor bigint,
     _exam_id bigint,
@@ -277,6 +304,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     all_of_them boolean;
+    listed bigint[];
 BEGIN
     IF NOT EXISTS (SELECT FROM sc.exams AS e WHERE e.id = _exam_id AND e.is_active) THEN
         PERFORM sc_api.refuse(404, 'not_found');
@@ -289,46 +317,30 @@ BEGIN
     IF NOT all_of_them AND NOT sc.can(actor, 'students.coach') THEN
         PERFORM sc_api.refuse(403, 'forbidden');
     END IF;
-
-    -- ranks are looked up for the page only: one costs a pass over the distinct nets
-    RETURN QUERY
-    WITH wanted AS MATERIALIZED (
-        SELECT x.id, x.rank_key, x.submitted_at, n.full_name
+    -- not all of them: a class at the day of the exam, the students of a coach
+    IF _group_id IS NOT NULL OR NOT all_of_them THEN
+        listed := ARRAY(
+            SELECT x.id
+            FROM sc.exam_results AS x
+            WHERE x.exam_id = _exam_id AND x.counts
+              AND (all_of_them OR sc.is_coach_of(actor, x.user_id))
+              AND (_group_id IS NULL OR EXISTS (
+                    SELECT FROM sc.group_members AS m
+                    WHERE m.group_id = _group_id AND m.student_id = x.user_id
+                      AND (x.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
+                          BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity'))));
+    END IF;
+    PERFORM sc_api.total(coalesce(cardinality(listed),
+                                  (SELECT count(*) FROM sc.exam_results AS x WHERE x.exam_id = _exam_id AND x.counts)));
+    RETURN QUERY SELECT * FROM sc.result_rows(ARRAY(
+        SELECT x.id
         FROM sc.exam_results AS x
         JOIN sc.users AS n ON n.id = x.user_id
-        WHERE x.exam_id = _exam_id AND x.counts
-          AND (all_of_them OR sc.is_coach_of(actor, x.user_id))
-          AND (_group_id IS NULL OR EXISTS (
-                SELECT FROM sc.group_members AS m
-                WHERE m.group_id = _group_id AND m.student_id = x.user_id
-                  AND (x.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-                      BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')))
+        WHERE x.exam_id = _exam_id AND x.counts AND (listed IS NULL OR x.id = ANY (listed))
         ORDER BY CASE WHEN sort = 'rank' THEN x.rank_key END DESC,
                  CASE WHEN sort = 'submitted_at' THEN x.submitted_at END DESC,
                  n.full_name COLLATE "tr-x-icu", x.id
-        LIMIT exam_results.per_page OFFSET (exam_results.page - 1)::bigint * exam_results.per_page)
-    SELECT r.id, r.exam_id, e.title, e.exam_type, r.user_id, w.full_name, st.student_no, r.attempt_id, r.counts, r.source,
-           r.state, r.submitted_at, r.correct, r.wrong, r.blank, round(r.net, 2), r.points, r.max_points, r.percent,
-           r.passed, r.scores, t.rank, t.cohort, t.percentile
-    FROM wanted AS w
-    JOIN sc.exam_results AS r ON r.id = w.id
-    JOIN sc.exams AS e ON e.id = r.exam_id
-    LEFT JOIN sc.students AS st ON st.user_id = r.user_id
-    LEFT JOIN LATERAL sc.standing(r.exam_id, r.rank_key) AS t ON r.folded
-    ORDER BY CASE WHEN sort = 'rank' THEN w.rank_key END DESC,
-             CASE WHEN sort = 'submitted_at' THEN w.submitted_at END DESC,
-             w.full_name COLLATE "tr-x-icu", w.id;
-
-    PERFORM sc_api.total((
-        SELECT count(*)
-        FROM sc.exam_results AS r
-        WHERE r.exam_id = _exam_id AND r.counts
-          AND (all_of_them OR sc.is_coach_of(actor, r.user_id))
-          AND (_group_id IS NULL OR EXISTS (
-                SELECT FROM sc.group_members AS m
-                WHERE m.group_id = _group_id AND m.student_id = r.user_id
-                  AND (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-                      BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')))));
+        LIMIT exam_results.per_page OFFSET (exam_results.page - 1)::bigint * exam_results.per_page), false);
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_results(bigint, bigint, bigint, text, int, int) IS
@@ -340,34 +352,18 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     as_student boolean := results_of.actor = results_of.student OR sc.is_guardian_of(results_of.actor, results_of.student);
+    ids bigint[];
 BEGIN
-    RETURN QUERY
-    SELECT r.id, r.exam_id, e.title, e.exam_type, r.user_id, u.full_name, st.student_no, r.attempt_id, r.counts, r.source,
-           r.state, r.submitted_at, r.correct, r.wrong, r.blank, round(r.net, 2), r.points, r.max_points, r.percent,
-           r.passed, r.scores, t.rank, t.cohort, t.percentile
-    FROM sc.exam_results AS r
-    JOIN sc.exams AS e ON e.id = r.exam_id
-    JOIN sc.users AS u ON u.id = r.user_id
-    LEFT JOIN sc.students AS st ON st.user_id = r.user_id
-    LEFT JOIN LATERAL (
-        SELECT s.* FROM sc.standing(r.exam_id, r.rank_key) AS s
-        WHERE NOT as_student
-           OR (e.results_published_at IS NOT NULL AND s.cohort >= 5
-               AND (r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'rank')))
-    ) AS t ON r.folded
-    WHERE r.user_id = results_of.student AND r.counts
-      AND (results_of.exam_type IS NULL OR e.exam_type = results_of.exam_type)
-      AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))
-    ORDER BY r.submitted_at DESC, r.id DESC
-    LIMIT results_of.per_page OFFSET (results_of.page - 1)::bigint * results_of.per_page;
-
-    PERFORM sc_api.total((
-        SELECT count(*)
+    ids := ARRAY(
+        SELECT r.id
         FROM sc.exam_results AS r
         JOIN sc.exams AS e ON e.id = r.exam_id
         WHERE r.user_id = results_of.student AND r.counts
           AND (results_of.exam_type IS NULL OR e.exam_type = results_of.exam_type)
-          AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))));
+          AND (NOT as_student OR r.attempt_id IS NULL OR sc.review_allows(r.exam_id, r.attempt_id, 'marks'))
+        ORDER BY r.submitted_at DESC, r.id DESC);
+    PERFORM sc_api.total(cardinality(ids));
+    RETURN QUERY SELECT * FROM sc.result_rows(ids[(page - 1)::bigint * per_page + 1 : page::bigint * per_page], as_student);
 END
 $$;
 COMMENT ON FUNCTION sc.results_of(bigint, bigint, text, int, int) IS
