@@ -145,6 +145,7 @@ REGRESS = \
 	question \
 	dispatch \
 	dispatch_bind \
+	batch \
 	touch \
 	json \
 	openapi \

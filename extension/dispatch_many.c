@@ -191,15 +191,19 @@ run_together(ReturnSetInfo *rsinfo, int route_id, ManyRow *rows, int n, MemoryCo
 	{
 		MemoryContext caller = MemoryContextSwitchTo(row_mcxt);
 		Call	   *call = dispatch_new_call(&rows[i].in);
-		XLogRecPtr	written = XactLastRecEnd;
+		CommandId	before;
 		int			mark = sc_touch_mark();
 		Datum		answer[DISPATCH_COLUMNS];
 		bool		nulls[DISPATCH_COLUMNS];
 
 		CHECK_FOR_INTERRUPTS();
+		CommandCounterIncrement();
+		before = GetCurrentCommandId(false);
 		dispatch_in_batch(call, route_id);
+		CommandCounterIncrement();
 		read_only = call->route == NULL || call->route->read_only;
-		if (call->undo && XactLastRecEnd != written)
+		/* the counter goes on only if rows were written */
+		if (call->undo && GetCurrentCommandId(false) != before)
 			well = false;
 		else
 			dispatch_give_answer(call, mark, answer, nulls);
