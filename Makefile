@@ -240,6 +240,7 @@ DAEMON_SRCS = \
 	daemon/loop.c \
 	daemon/metrics.c \
 	daemon/net.c \
+	daemon/pgbatch.c \
 	daemon/pgconn.c \
 	daemon/pglisten.c \
 	daemon/pgpool.c \

@@ -142,6 +142,7 @@ static void
 end_job(PgConn *c, PgJob *job, PgOutcome outcome)
 {
 	joblist_remove(&c->flight, job);
+	c->batches -= job->batch;
 	if (c->options.pool != NULL)
 		pgpool_job_done(c->options.pool, job, outcome);
 	else
@@ -465,13 +466,14 @@ pgconn_send(PgConn *c, PgJob *job)
 	job->waiting = job->synced = job->aborted = false;
 	job->sqlstate[0] = '\0';
 	joblist_push(&c->flight, job);
+	c->batches += job->batch;
 	c->unsynced++;
 	if (c->options.prepare && job->sql == NULL)
 		ok = PQsendQueryPrepared(c->pg, "dispatch", job->nparams, job->params,
 								 NULL, NULL, 0);
 	else if (c->options.prepare && job->sql == c->options.prepare_many)
 		ok = PQsendQueryPrepared(c->pg, "many", job->nparams, job->params,
-								 NULL, NULL, 0);
+								 job->lengths, job->formats, 0);
 	else
 		ok = PQsendQueryParams(c->pg, job->sql ? job->sql : DISPATCH_SQL,
 							   job->nparams, NULL, job->params, job->lengths,

@@ -62,6 +62,7 @@ struct PgConn
 	int64_t		recycle_ms;		/* when it has served long enough */
 
 	JobList		flight;			/* sent, in order */
+	int			batches;		/* of those, such as may be batched */
 	int			unsynced;		/* sent since the last Sync */
 	int			syncs;			/* Syncs not answered yet */
 	bool		awaiting_sync;	/* the head's results are complete */

@@ -31,27 +31,18 @@
 
 #include "daemon/arena.h"
 #include "daemon/log.h"
+#include "daemon/pgbatch.h"
 #include "daemon/pgconn.h"
 
-/* The subxids a backend caches; a larger batch overflows its snapshot. */
-#define BATCH_MAX 60
 /* More jobs in flight on one connection only make a queue out of sight. */
 #define DEPTH_MAX 64
 #define POOLS_MAX 256
 
-static const char DISPATCH_MANY_SQL[] =
-"SELECT * FROM sc_api.dispatch_many($1, $2, $3, $4, $5, $6, $7, $8)";
-
-/* Several hot jobs in one statement. */
-typedef struct Batch
-{
-	struct Batch *next;
-	PgPool	   *pool;
-	PgJob		job;
-	PgJob	   *members[BATCH_MAX];
-	int			n;
-	Buf			arrays[PG_MAX_PARAMS];
-} Batch;
+/*
+ * Statements in flight on one connection of jobs that may be batched; what
+ * waits meanwhile is the next batch.
+ */
+#define READ_BATCHES 2
 
 typedef struct Lane
 {
@@ -72,7 +63,7 @@ struct PgPool
 	PgPoolOptions options;
 	Lane		lanes[PG_LANES];
 	JobList		ended;			/* done() is due */
-	Batch	   *free_batches;
+	PgBatch    *free_batches;
 	LoopChore	collect;
 	LoopChore	flush;
 	uint64_t	batches;
@@ -233,49 +224,26 @@ choose_conn(Lane *lane, int depth)
 }
 
 /*
- * How many jobs may be in flight on one connection of a lane.  A pooler must
- * not see a new statement before the last Sync is answered; jobs under one
- * and the same Sync are fine, since they are one write.
+ * The connection for a read.  A pooler must not see a new statement before the
+ * last Sync is answered; jobs under one and the same Sync are fine, since they
+ * are one write.
  */
 static PgConn *
-choose_reader(PgPool *pool, Lane *lane)
+choose_reader(PgPool *pool, Lane *lane, bool batch)
 {
 	PgConn	   *best = NULL;
 
-	if (pool->options.prepare)
-		return choose_conn(lane, DEPTH_MAX);
 	for (int i = 0; i < lane->n_conns; i++)
 	{
 		PgConn	   *c = &lane->conns[i];
 
-		if (pgconn_is_up(c) && c->syncs == 0 && c->flight.n < DEPTH_MAX
+		if (pgconn_is_up(c) && c->flight.n < DEPTH_MAX
+			&& (!batch || c->batches < READ_BATCHES)
+			&& (pool->options.prepare || c->syncs == 0)
 			&& (best == NULL || c->flight.n < best->flight.n))
 			best = c;
 	}
 	return best;
-}
-
-static void
-flush_read(PgPool *pool, Lane *lane)
-{
-	PgConn	   *c;
-
-	while (lane->waiting.n > 0 && (c = choose_reader(pool, lane)) != NULL)
-	{
-		PgJob	   *job = lane->waiting.head;
-
-		/* A job that goes alone must not share a Sync with earlier ones. */
-		if (job->alone && !pool->options.prepare && c->flight.n > 0)
-			break;
-		if (job->alone)
-			pgconn_sync(c);
-		joblist_remove(&lane->waiting, job);
-		pgconn_send(c, job);
-		if (job->alone)
-			pgconn_sync(c);
-	}
-	for (int i = 0; i < lane->n_conns; i++)
-		pgconn_sync(&lane->conns[i]);
 }
 
 /* A Sync each: write and replica. */
@@ -315,133 +283,86 @@ flush_slow(PgPool *pool, Lane *lane)
 
 /* ---- batches ---- */
 
-static Batch *
-batch_new(PgPool *pool)
-{
-	Batch	   *b = pool->free_batches;
-
-	if (b != NULL)
-		pool->free_batches = b->next;
-	else
-	{
-		b = mem_alloc(sizeof(Batch));
-		b->pool = pool;
-		for (int i = 0; i < PG_MAX_PARAMS; i++)
-			buf_init(&b->arrays[i], (size_t) 128 << 20);
-	}
-	b->n = 0;
-	return b;
-}
-
-static void
-batch_free(Batch *b)
-{
-	/* A batch of huge bodies should not be remembered for ever. */
-	for (int i = 0; i < PG_MAX_PARAMS; i++)
-	{
-		if (b->arrays[i].cap > 65536)
-			buf_free(&b->arrays[i]);
-	}
-	b->next = b->pool->free_batches;
-	b->pool->free_batches = b;
-}
-
-/*
- * path is text[] for one job and a JSON array in an array of jobs; the shim
- * gives an array literal, whose quoting is that of JSON but for the braces.
- * The literals have no control characters (paths with them are refused).
- */
-static void
-put_path(Buf *b, const char *literal)
-{
-	size_t		len = strlen(literal);
-	char	   *json = mem_realloc(NULL, len + 1);
-
-	memcpy(json, literal, len + 1);
-	json[0] = '[';
-	json[len - 1] = ']';
-	buf_array_element(b, json, len);
-	free(json);
-}
-
-/* Builds the arrays: the first parameter is the route, the same for all. */
-static void
-batch_build(Batch *b)
-{
-	static const int PATH = 4;
-	PgJob	   *job = &b->job;
-
-	memset(job, 0, sizeof(*job));
-	job->sql = DISPATCH_MANY_SQL;
-	job->nparams = 8;
-	job->params[0] = b->members[0]->params[0];
-	job->lane = PG_LANE_HOT;
-	job->done = batch_ended;
-	job->data = b;
-	for (int p = 1; p < 8; p++)
-	{
-		Buf		   *a = &b->arrays[p];
-
-		buf_clear(a);
-		buf_putc(a, '{');
-		for (int i = 0; i < b->n; i++)
-		{
-			const char *value = b->members[i]->params[p];
-
-			if (i > 0)
-				buf_putc(a, ',');
-			if (value == NULL)
-				buf_puts(a, "NULL");
-			else if (p == PATH)
-				put_path(a, value);
-			else
-				buf_array_element(a, value, strlen(value));
-		}
-		buf_putc(a, '}');
-		job->params[p] = a->data;
-	}
-}
-
 /* Gives each member its row, or on an error its own chance. */
 static void
 batch_ended(PgJob *job)
 {
-	Batch	   *b = job->data;
+	PgBatch    *b = job->data;
 	PgPool	   *pool = b->pool;
 
 	if (job->outcome == PG_OK)
-	{
-		int			rows = pg_rows_count(job->rows);
-
-		for (int r = 0; r < rows; r++)
-		{
-			long		n = atol(pg_rows_get(job->rows, r, 0).data) - 1;
-
-			if (n < 0 || n >= b->n || b->members[n]->rows != NULL)
-				continue;
-			b->members[n]->rows = pg_rows_keep(job->rows);
-			b->members[n]->row = r;
-			b->members[n]->col = 1;
-		}
-	}
+		pgbatch_deal(b);
 	for (int i = 0; i < b->n; i++)
 	{
 		PgJob	   *member = b->members[i];
 
 		if (member->rows != NULL)
 			job_end(pool, member, PG_OK);
-		else if (job->outcome == PG_LOST || pool->closing)
+		else if (pool->closing)
 			job_end(pool, member, PG_LOST);
-		else
+		else if (job->outcome == PG_OK || job->outcome == PG_ERROR)
 		{
-			/* The whole batch was undone: a row each, on the write lane. */
-			member->lane = PG_LANE_WRITE;
+			/* The whole batch was undone: each alone. */
+			if (member->lane == PG_LANE_HOT)
+				member->lane = PG_LANE_WRITE;
 			member->alone = true;
 			pool->retried++;
 			job_wait(pool, member);
 		}
+		else
+			job_end(pool, member, job->outcome);
 	}
-	batch_free(b);
+	pgbatch_clear(b);
+	b->next = pool->free_batches;
+	pool->free_batches = b;
+}
+
+/* Sends `first` with all those that may go with it. */
+static void
+send_batch(PgPool *pool, Lane *lane, PgJob *first, PgConn *c)
+{
+	PgBatch    *b = pool->free_batches;
+	PgLane		which = first->lane;
+	PgJob	   *next;
+
+	if (b != NULL)
+		pool->free_batches = b->next;
+	else
+		b = pgbatch_new(pool);
+	for (PgJob *job = first; job != NULL && b->n < BATCH_MAX; job = next)
+	{
+		next = job->next;
+		if (!job->batch || job->alone || strcmp(job->params[0], first->params[0]) != 0)
+			continue;
+		joblist_remove(&lane->waiting, job);
+		job->waiting = false;
+		b->members[b->n++] = job;
+	}
+	pool->batches++;
+	pool->batch_rows += (uint64_t) b->n;
+	if (b->n > 1)
+	{
+		pgbatch_build(b);
+		b->job.lane = which;
+		b->job.batch = true;
+		b->job.done = batch_ended;
+		pgconn_send(c, &b->job);
+		return;
+	}
+	pgbatch_clear(b);
+	b->next = pool->free_batches;
+	pool->free_batches = b;
+	pgconn_send(c, first);
+}
+
+static PgJob *
+first_of_batch(Lane *lane)
+{
+	PgJob	   *job = lane->waiting.head;
+
+	while (job != NULL && (!job->batch || job->alone))
+		job = job->next;
+	return job;
 }
 
 /* One batch in flight to a connection; what waits meanwhile is the next one. */
@@ -452,33 +373,39 @@ flush_hot(PgPool *pool, Lane *lane)
 
 	while (lane->waiting.n > 0 && (c = choose_conn(lane, 1)) != NULL)
 	{
-		Batch	   *b = batch_new(pool);
-		const char *route = lane->waiting.head->params[0];
-		PgJob	   *next;
-
-		for (PgJob *job = lane->waiting.head; job != NULL && b->n < BATCH_MAX; job = next)
-		{
-			next = job->next;
-			if (strcmp(job->params[0], route) != 0)
-				continue;
-			joblist_remove(&lane->waiting, job);
-			job->waiting = false;
-			b->members[b->n++] = job;
-		}
-		pool->batches++;
-		pool->batch_rows += (uint64_t) b->n;
-		if (b->n == 1)
-		{
-			pgconn_send(c, b->members[0]);
-			batch_free(b);
-		}
-		else
-		{
-			batch_build(b);
-			pgconn_send(c, &b->job);
-		}
+		send_batch(pool, lane, lane->waiting.head, c);
 		pgconn_sync(c);
 	}
+}
+
+static void
+flush_read(PgPool *pool, Lane *lane)
+{
+	PgJob	   *next;
+	PgConn	   *c;
+
+	for (PgJob *job = lane->waiting.head; job != NULL; job = next)
+	{
+		next = job->next;
+		if (job->batch && !job->alone)
+			continue;
+		c = choose_reader(pool, lane, false);
+
+		/* A job that goes alone must not share a Sync with earlier ones. */
+		if (c == NULL || (job->alone && !pool->options.prepare && c->flight.n > 0))
+			break;
+		if (job->alone)
+			pgconn_sync(c);
+		joblist_remove(&lane->waiting, job);
+		pgconn_send(c, job);
+		if (job->alone)
+			pgconn_sync(c);
+	}
+	while ((next = first_of_batch(lane)) != NULL
+		   && (c = choose_reader(pool, lane, true)) != NULL)
+		send_batch(pool, lane, next, c);
+	for (int i = 0; i < lane->n_conns; i++)
+		pgconn_sync(&lane->conns[i]);
 }
 
 /* ---- the chore ---- */
@@ -565,7 +492,7 @@ lane_init(PgPool *pool, PgLane which)
 		.url = which == PG_LANE_SLOW ? o->slow_url : o->url,
 		.name = names[which],
 		.prepare = o->prepare,
-		.prepare_many = which == PG_LANE_HOT ? DISPATCH_MANY_SQL : NULL,
+		.prepare_many = which == PG_LANE_HOT || which == PG_LANE_READ ? DISPATCH_MANY_SQL : NULL,
 		.pool = pool
 	};
 
@@ -657,12 +584,10 @@ pgpool_destroy(PgPool *pool)
 	}
 	while (pool->free_batches != NULL)
 	{
-		Batch	   *b = pool->free_batches;
+		PgBatch    *b = pool->free_batches;
 
 		pool->free_batches = b->next;
-		for (int i = 0; i < PG_MAX_PARAMS; i++)
-			buf_free(&b->arrays[i]);
-		free(b);
+		pgbatch_free(b);
 	}
 	loop_chore_remove(pool->loop, &pool->collect);
 	loop_chore_remove(pool->loop, &pool->flush);
@@ -676,6 +601,8 @@ pgpool_submit(PgPool *pool, PgJob *job)
 
 	if (job->lane == PG_LANE_REPLICA && pool->lanes[PG_LANE_REPLICA].n_conns == 0)
 		job->lane = PG_LANE_READ;
+	if (job->lane == PG_LANE_HOT)
+		job->batch = true;
 	lane = &pool->lanes[job->lane];
 	lane->jobs++;
 	job->rows = NULL;

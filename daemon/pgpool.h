@@ -11,7 +11,8 @@
  *
  * read		many jobs share one Sync, sent at the end of the turn.  A job that
  *			failed takes those after it down; they are sent again, each with
- *			a Sync of its own.
+ *			a Sync of its own.  Those that may be batched travel as one
+ *			dispatch_many().
  * hot		jobs for dispatch() that meet here travel as one dispatch_many().
  * write	a Sync for each job; the result counts once the Sync is back.
  * slow		one job to a connection, a bounded queue, caps by cost.
@@ -77,6 +78,7 @@ struct PgJob
 	const int  *formats;		/* 1: that parameter is bytes */
 	PgLane		lane;
 	PgCost		cost;
+	bool		batch;			/* may go as one with others of its route */
 	void		(*done) (PgJob *job);
 	void	   *data;
 

@@ -76,7 +76,7 @@ AS 'MODULE_PATHNAME', 'sc_api_dispatch_many'
 LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc_api.dispatch_many(int, bigint[], uuid[], bigint[], text[], text[], text[], text[]) IS
-    'serves many requests of one route with one commit, in the order of the route''s lock key; a path is a JSON array; n counts the input from 1';
+    'serves many requests of one route with one commit, in the order of the route''s lock key; a path has a value in each line; n counts the input from 1';
 
 CREATE FUNCTION sc_api.upload_begin(route int, actor bigint, jti uuid, iat_ms bigint, ctx text,
                                     OUT status int, OUT headers jsonb, OUT body text, OUT upload uuid)

@@ -54,20 +54,17 @@ batch_column(FunctionCallInfo fcinfo, int arg, Oid type, int16 len, bool byval, 
 	return values;
 }
 
-/* Path of a batch's row: a JSON array of strings. */
+/* Path of a batch's row: a value in each line.  No value has a line end in it. */
 static void
-path_of_json(Input *in, const char *json)
+path_of_lines(Input *in, char *lines)
 {
-	ScJsonDoc	doc;
+	int			n = 1;
 
-	if (!sc_json_parse(&doc, json, strlen(json)) || doc.kind != SC_JSON_ARRAY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("path of a batch's row must be a JSON array")));
-	in->npath = doc.count;
-	in->path = palloc(Max(doc.count, 1) * sizeof(char *));
-	for (int i = 0; i < doc.count; i++)
-		in->path[i] = doc.items[i].text !=NULL ? doc.items[i].text : "";
+	for (const char *p = lines; *p != '\0'; p++)
+		n += *p == '\n';
+	in->path = palloc(n * sizeof(char *));
+	for (char *line; (line = strsep(&lines, "\n")) != NULL;)
+		in->path[in->npath++] = line;
 }
 
 /* What the route's lock key is in a request; 0 where it cannot be told. */
@@ -135,7 +132,7 @@ read_batch(FunctionCallInfo fcinfo, int *n)
 		in->jti = nulls[1][i] ? NULL : DatumGetUUIDP(columns[1][i]);
 		in->iat_ms = nulls[2][i] ? 0 : DatumGetInt64(columns[2][i]);
 		if (!nulls[3][i])
-			path_of_json(in, TextDatumGetCString(columns[3][i]));
+			path_of_lines(in, TextDatumGetCString(columns[3][i]));
 		in->query = nulls[4][i] ? NULL : TextDatumGetCString(columns[4][i]);
 		in->body = nulls[5][i] ? NULL : TextDatumGetCString(columns[5][i]);
 		in->body_len = in->body != NULL ? strlen(in->body) : 0;

@@ -398,7 +398,7 @@ request_fill_job(Request *r, Str upload)
 	job->params[2] = r->actor ? r->jti : NULL;
 	job->params[3] = r->actor ? arena_copy(&r->arena, iat, strlen(iat)) : NULL;
 	job->params[4] = make_path(r);
-	job->params[5] = r->query.data;
+	job->params[5] = r->query.len > 0 ? r->query.data : NULL;
 	job->params[6] = r->body.len > 0 && r->uploading == NULL && r->method != METHOD_GET
 		? r->body.data : NULL;
 	job->params[7] = make_context(r, upload);
@@ -408,6 +408,7 @@ request_fill_job(Request *r, Str upload)
 	if (job->lane == PG_LANE_REPLICA && r->actor != 0 && !r->vouched)
 		job->lane = PG_LANE_READ;
 	job->cost = r->route->cost;
+	job->batch = r->route->batch;
 	job->done = on_dispatched;
 	job->data = r;
 }

@@ -261,6 +261,11 @@ read_route(RouteTable *t, const PgRows *rows, int row, Route *r)
 	r->cost = (PgCost) cost;
 	r->rate = (RouteRate) rate;
 	r->writes = strcmp(pg_rows_get(rows, row, COL_ACCESS).data, "read") != 0;
+	r->batch = r->lane == PG_LANE_HOT;
+
+	/* What only reads needs neither a commit nor a lane of its own for that. */
+	if (r->batch && !r->writes)
+		r->lane = PG_LANE_READ;
 	r->anonymous = is_true(rows, row, COL_ANONYMOUS);
 	r->attempt = strcmp(pg_rows_get(rows, row, COL_AUTH).data, "attempt") == 0;
 	r->is_public = is_true(rows, row, COL_PUBLIC);

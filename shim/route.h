@@ -66,6 +66,7 @@ typedef struct Route
 	bool		writes;
 	PgLane		lane;
 	PgCost		cost;
+	bool		batch;			/* requests that meet travel as one */
 	bool		anonymous;		/* permission NULL */
 	bool		attempt;		/* an X-Attempt-Token may stand in */
 	bool		is_public;		/* Cache-Control: public */

@@ -187,7 +187,7 @@ render_pool(const PgPoolStats *p, Buf *out)
 	by_lane_count(out, "sc_pg_jobs_total", "Statements submitted.", p->jobs);
 	by_lane_count(out, "sc_pg_refused_total", "Statements never sent: queue full or no connection in time.", p->refused);
 	by_lane_count(out, "sc_pg_lost_total", "Statements sent whose connection was lost.", p->lost);
-	one(out, "sc_pg_batches_total", "counter", "Batches of the hot lane.", (double) p->batches);
+	one(out, "sc_pg_batches_total", "counter", "Statements of routes whose requests travel together.", (double) p->batches);
 	one(out, "sc_pg_batch_rows_total", "counter", "Requests in them.", (double) p->batch_rows);
 	one(out, "sc_pg_retried_total", "counter", "Statements taken down by a neighbour in the pipeline and sent again.", (double) p->retried);
 }

@@ -87,7 +87,7 @@ PERFORM sc.route(414, 'DELETE', '/courses/{course_id}', 'sc_api.course_delete', 
 PERFORM sc.route(415, 'POST', '/courses/{course_id}/publish', 'sc_api.course_publish', 'courses.own', '{"tag": "catalogue", "summary": "Publish a course"}');
 PERFORM sc.route(416, 'POST', '/courses/{course_id}/unpublish', 'sc_api.course_unpublish', 'courses.own', '{"tag": "catalogue", "summary": "Hide a course"}');
 PERFORM sc.route(417, 'POST', '/courses/{course_id}/copy', 'sc_api.course_copy', 'courses.create', '{"status": 201, "idempotency": true, "tag": "catalogue", "summary": "Copy a course to a season"}');
-PERFORM sc.route(418, 'GET', '/courses/{course_id}/seats', 'sc_api.course_seats', 'user', '{"tag": "catalogue", "summary": "Seats of a course"}');
+PERFORM sc.route(418, 'GET', '/courses/{course_id}/seats', 'sc_api.course_seats', 'user', '{"lane": "hot", "tag": "catalogue", "summary": "Seats of a course"}');
 PERFORM sc.route(420, 'GET', '/courses/{course_id}/videos', 'sc_api.course_videos', 'user',
     '{"cache_key": "sc:course:{course_id}:videos", "cache_tags": ["sc:course:*"], "tag": "catalogue", "summary": "Videos of a course"}');
 PERFORM sc.route(419, 'GET', '/courses/{course_id}/topics', 'sc_api.course_topics', 'user',
@@ -109,7 +109,7 @@ PERFORM sc.route(502, 'GET', '/users/me/enrollments', 'sc_api.my_enrollments', '
     '{"cache_key": "sc:user:{actor}:enrollments", "cache_tags": ["sc:enrollments:*"], "cache_ttl": 300, "tag": "enrolment", "summary": "My courses"}');
 PERFORM sc.route(503, 'GET', '/courses/{course_id}/enrollments', 'sc_api.course_enrollments', 'courses.own', '{"tag": "enrolment", "summary": "Enrolments of a course"}');
 PERFORM sc.route(504, 'POST', '/courses/{course_id}/enrollments', 'sc_api.enrollment_create', 'courses.own', '{"status": 201, "tag": "enrolment", "summary": "Enrol a user"}');
-PERFORM sc.route(505, 'GET', '/enrollments/{enrollment_id}', 'sc_api.enrollment_get', 'user', '{"tag": "enrolment", "summary": "An enrolment"}');
+PERFORM sc.route(505, 'GET', '/enrollments/{enrollment_id}', 'sc_api.enrollment_get', 'user', '{"lane": "hot", "tag": "enrolment", "summary": "An enrolment"}');
 PERFORM sc.route(506, 'PATCH', '/enrollments/{enrollment_id}', 'sc_api.enrollment_update', 'courses.own', '{"tag": "enrolment", "summary": "Suspend, cancel or renew a place"}');
 
 PERFORM sc.route(600, 'GET', '/videos/{video_id}/embed', 'sc_api.video_embed', 'user',
@@ -117,7 +117,7 @@ PERFORM sc.route(600, 'GET', '/videos/{video_id}/embed', 'sc_api.video_embed', '
 PERFORM sc.route(601, 'POST', '/videos/{video_id}/progress', 'sc_api.video_heartbeat', 'user',
     '{"lane": "hot", "lock_key": "video_id", "idempotent": true, "tag": "progress", "summary": "Heartbeat of the player"}');
 PERFORM sc.route(602, 'POST', '/progress/batch', 'sc_api.progress_batch', 'user', '{"idempotent": true, "tag": "progress", "summary": "Heartbeats kept offline"}');
-PERFORM sc.route(603, 'GET', '/videos/{video_id}/progress', 'sc_api.video_progress_get', 'user', '{"tag": "progress", "summary": "My progress in a video"}');
+PERFORM sc.route(603, 'GET', '/videos/{video_id}/progress', 'sc_api.video_progress_get', 'user', '{"lane": "hot", "tag": "progress", "summary": "My progress in a video"}');
 PERFORM sc.route(604, 'GET', '/courses/{course_id}/progress', 'sc_api.course_progress_get', 'user', '{"tag": "progress", "summary": "Progress in a course"}');
 PERFORM sc.route(605, 'GET', '/courses/{course_id}/progress/students', 'sc_api.course_progress_students', 'courses.own',
     '{"lane": "slow", "tag": "progress", "summary": "Progress of the students of a course"}');

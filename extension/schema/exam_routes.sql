@@ -136,7 +136,7 @@ PERFORM sc.route(963, 'DELETE', '/exams/{exam_id}/overrides/{override_id}', 'sc_
 
 PERFORM sc.route(1000, 'POST', '/exams/{exam_id}/attempts', 'sc_api.attempt_start', 'user', '{"rate": "exam", "status": 201, "idempotency": true, "tag": "attempts", "summary": "Start"}');
 PERFORM sc.route(1001, 'GET', '/attempts/{attempt_id}', 'sc_api.attempt_get', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "An attempt"}');
-PERFORM sc.route(1002, 'GET', '/attempts/{attempt_id}/clock', 'sc_api.attempt_clock', 'user', '{"auth": "attempt", "tag": "attempts", "summary": "Time left"}');
+PERFORM sc.route(1002, 'GET', '/attempts/{attempt_id}/clock', 'sc_api.attempt_clock', 'user', '{"lane": "hot", "auth": "attempt", "tag": "attempts", "summary": "Time left"}');
 PERFORM sc.route(1003, 'PUT', '/attempts/{attempt_id}/answers/{question_id}', 'sc_api.answer_save', 'user', '{"auth": "attempt", "lane": "hot", "lock_key": "attempt_id", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save an answer"}');
 PERFORM sc.route(1004, 'POST', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');
 PERFORM sc.route(1005, 'PUT', '/attempts/{attempt_id}/answers', 'sc_api.answers_save', 'user', '{"auth": "attempt", "rate": "exam", "idempotent": true, "tag": "attempts", "summary": "Save answers"}');

@@ -309,12 +309,12 @@ PERFORM sc.route(109, 'POST', '/auth/password/change', 'sc_api.password_change',
     '{"lane": "slow", "cost": "hash", "status": 204, "tag": "auth", "summary": "Change the password"}');
 PERFORM sc.route(110, 'POST', '/auth/first-use', 'sc_api.first_use', NULL,
     '{"lane": "slow", "cost": "hash", "rate": "login", "tag": "auth", "summary": "First log-in with a printed code"}');
-PERFORM sc.route(111, 'GET', '/auth/me', 'sc_api.me', 'user', '{"tag": "auth", "summary": "Who am I"}');
+PERFORM sc.route(111, 'GET', '/auth/me', 'sc_api.me', 'user', '{"lane": "hot", "tag": "auth", "summary": "Who am I"}');
 PERFORM sc.route(112, 'GET', '/auth/sessions', 'sc_api.sessions_list', 'user', '{"tag": "auth", "summary": "My sessions"}');
 PERFORM sc.route(113, 'DELETE', '/auth/sessions/{session_id}', 'sc_api.session_end', 'user', '{"tag": "auth", "summary": "End a session"}');
 
 PERFORM sc.route(200, 'GET', '/users/me', 'sc_api.profile_get', 'user',
-    '{"cache_key": "sc:user:{actor}:profile", "tag": "users", "summary": "My profile"}');
+    '{"lane": "hot", "cache_key": "sc:user:{actor}:profile", "tag": "users", "summary": "My profile"}');
 PERFORM sc.route(201, 'PATCH', '/users/me', 'sc_api.profile_update', 'user', '{"tag": "users", "summary": "Change my profile"}');
 PERFORM sc.route(202, 'GET', '/users', 'sc_api.users_list', 'students.search', '{"tag": "users", "summary": "Find users"}');
 PERFORM sc.route(203, 'POST', '/users', 'sc_api.user_create', 'users.manage',

@@ -26,7 +26,9 @@ static const char *const rows[][COLUMNS] = {
 	ROUTE("5", "GET", "/users/me/enrollments", NULL),
 	ROUTE("6", "POST", "/imports/{kind}",
 		  "kind\x1fpath\x1ftext\x1ftrue\x1e" "dry_run\x1fquery\x1f" "boolean\x1f" "false\x1f" "false\x1e" "q\x1fquery\x1ftext\x1f" "false\x1f"),
-	ROUTE("7", "DELETE", "/a/{x}/b/{y}", "x" ID "\x1ey" ID)
+	ROUTE("7", "DELETE", "/a/{x}/b/{y}", "x" ID "\x1ey" ID),
+	{"8", "GET", "/hot", "read", "hot", "wait", NULL, "f", NULL, NULL, NULL, "600", "f", "api", "1000", NULL, NULL, "t", "f", NULL},
+	{"9", "PUT", "/hot", "write", "hot", "wait", NULL, "f", NULL, NULL, NULL, "600", "f", "api", "1000", NULL, NULL, "t", "f", NULL}
 };
 static const char *const twice[][COLUMNS] = {
 	ROUTE("1", "GET", "/a/{x}", "x" ID), ROUTE("2", "GET", "/a/{y}", "y" ID)
@@ -141,7 +143,11 @@ test_properties(void)
 	check(r->params[2].fallback.data != NULL && r->params[2].fallback.len == 0, "an empty default is one");
 	check(r->n_cache_query == 2 && memcmp(r->cache_query[1].data, "b", 1) == 0 && r->n_cache_tags == 0, "lists");
 	check(r->max_body == 1000 && r->produces.data == NULL && strcmp(r->id_text, "6") == 0
-		  && r->idempotent && !r->replica && !r->anonymous && !r->writes, "the rest");
+		  && r->idempotent && !r->replica && !r->anonymous && !r->writes && !r->batch, "the rest");
+	r = match(METHOD_GET, "/hot").route;
+	check(r->batch && r->lane == PG_LANE_READ, "a hot read is read with the others");
+	r = match(METHOD_PUT, "/hot").route;
+	check(r->batch && r->lane == PG_LANE_HOT, "a hot write is not");
 }
 
 int
@@ -155,7 +161,7 @@ main(void)
 	table = route_table_new(&good);
 	if (table == NULL)
 		return 1;
-	check(route_table_count(table) == 7, "count");
+	check(route_table_count(table) == 9, "count");
 	test_matching();
 	test_properties();
 	again = route_table_keep(table);
