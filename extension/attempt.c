@@ -321,6 +321,7 @@ sc_api_attempt_clock(PG_FUNCTION_ARGS)
 {
 	TimestampTz at = GetCurrentTimestamp();
 	Attempt		a = {0};
+	bool		over;
 	ScRows		rows;
 	TupleDesc	desc;
 	Datum		values[7];
@@ -352,8 +353,9 @@ sc_api_attempt_clock(PG_FUNCTION_ARGS)
 	values[2] = TimestampTzGetDatum(at);
 	values[3] = TimestampTzGetDatum(a.deadline);
 	nulls[3] = !a.has_deadline;
-	values[4] = Int64GetDatum(sc_ms_until(a.has_deadline, a.deadline, at));
-	nulls[4] = !a.has_deadline;
+	over = strcmp(a.state, "submitted") == 0 || strcmp(a.state, "graded") == 0 || strcmp(a.state, "abandoned") == 0;
+	values[4] = Int64GetDatum(over ? 0 : sc_ms_until(a.has_deadline, a.deadline, at));
+	nulls[4] = !over && !a.has_deadline;
 	values[6] = BoolGetDatum(sc_attempt_open(&a, at));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

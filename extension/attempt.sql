@@ -235,7 +235,7 @@ COMMENT ON COLUMN sc_api.attempt.started_at IS 'when the time began to run';
 COMMENT ON COLUMN sc_api.attempt.deadline_at IS 'end of the time; NULL = none';
 COMMENT ON COLUMN sc_api.attempt.time_limit IS 'seconds from start to deadline: less than the exam''s limit for who starts late';
 COMMENT ON COLUMN sc_api.attempt.server_now IS 'the only clock that counts';
-COMMENT ON COLUMN sc_api.attempt.remaining_ms IS 'milliseconds until the deadline, 0 past it; NULL = no deadline';
+COMMENT ON COLUMN sc_api.attempt.remaining_ms IS 'milliseconds until the deadline, 0 when it is over; NULL = no deadline';
 COMMENT ON COLUMN sc_api.attempt.accepts_answers IS 'false: the time is up or it was handed in';
 COMMENT ON COLUMN sc_api.attempt.submitted_at IS 'when it was handed in';
 COMMENT ON COLUMN sc_api.attempt.finished_at IS 'end of the work';
@@ -266,7 +266,7 @@ DECLARE
 BEGIN
     SELECT array_agg(ROW(
                u.question_id, u.number, u.section_id, v.type, v.prompt, v.format,
-               sc.shown_options(v.type, sc.options_public(v.type, v.options), a.seed, u.question_id, e.shuffle_options),
+               sc.shown_options(v.type, sc.options_public(v.type, v.options, false), a.seed, u.question_id, e.shuffle_options),
                v.media, q.points, s.seq,
                sc.shown_answer(v.type, v.options, a.seed, u.question_id, e.shuffle_options, s.answer),
                s.saved_at)::sc_api.attempt_question ORDER BY u.number)
@@ -297,7 +297,8 @@ DECLARE
     slack interval;
 BEGIN
     SELECT a.id, a.exam_id, e.title, a.user_id, a.attempt_no, a.state, a.is_preview,
-           a.started_at, a.deadline_at, least(extract(epoch FROM a.deadline_at - a.started_at), 2147483647)::int,
+           a.started_at, a.deadline_at,
+           CASE WHEN a.deadline_at IS NOT NULL THEN least(extract(epoch FROM a.deadline_at - a.started_at), 2147483647)::int END,
            a.submitted_at, a.finished_at, a.finish_reason, a.late_ms, cardinality(a.question_ids),
            make_interval(secs => e.slack_seconds)
     INTO v.id, v.exam_id, v.exam_title, v.user_id, v.attempt_no, v.state, v.is_preview,
@@ -311,7 +312,7 @@ BEGIN
         RETURN NULL;
     END IF;
     v.server_now := attempt_view.at;
-    v.remaining_ms := sc.remaining_ms(v.deadline_at, attempt_view.at);
+    v.remaining_ms := CASE WHEN v.finished_at IS NULL THEN sc.remaining_ms(v.deadline_at, attempt_view.at) ELSE 0 END;
     v.accepts_answers := v.state = 'in_progress' AND coalesce(attempt_view.at <= v.deadline_at + slack, true);
     SELECT count(*) INTO v.answered_count
     FROM sc.attempt_answers AS s
@@ -436,7 +437,7 @@ COMMENT ON COLUMN sc_api.attempt_clock.attempt_id IS 'attempt';
 COMMENT ON COLUMN sc_api.attempt_clock.state IS 'its state';
 COMMENT ON COLUMN sc_api.attempt_clock.server_now IS 'the only clock that counts';
 COMMENT ON COLUMN sc_api.attempt_clock.deadline_at IS 'end of the time; NULL = none';
-COMMENT ON COLUMN sc_api.attempt_clock.remaining_ms IS 'milliseconds until the deadline; NULL = none';
+COMMENT ON COLUMN sc_api.attempt_clock.remaining_ms IS 'milliseconds until the deadline, 0 when it is over; NULL = no deadline';
 COMMENT ON COLUMN sc_api.attempt_clock.announcement_ids IS 'messages there are; a new one is a reason to fetch the attempt';
 COMMENT ON COLUMN sc_api.attempt_clock.accepts_answers IS 'false: the time is up or it was handed in';
 

@@ -739,7 +739,7 @@ BEGIN
     END IF;
     IF v.shows && '{answer,correctness,key,explanation}' THEN
         SELECT array_agg(ROW(u.question_id, u.number, u.section_id, q.type, q.prompt,
-                   sc.shown_options(q.type, CASE WHEN 'explanation' = ANY (v.shows) THEN q.options ELSE sc.options_public(q.type, q.options) END,
+                   sc.shown_options(q.type, CASE WHEN 'explanation' = ANY (v.shows) THEN q.options ELSE sc.options_public(q.type, q.options, false) END,
                                     a.seed, u.question_id, a.shuffle_options),
                    CASE WHEN 'answer' = ANY (v.shows) THEN sc.shown_answer(q.type, q.options, a.seed, u.question_id, a.shuffle_options, s.answer) END,
                    CASE WHEN 'correctness' = ANY (v.shows) THEN

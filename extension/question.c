@@ -498,6 +498,7 @@ sc_options_public(PG_FUNCTION_ARGS)
 	JsonbValue	options;
 	JsonbValue	v;
 	StringInfoData out;
+	bool		scramble = PG_GETARG_BOOL(2);
 
 	sc_jb_root(PG_GETARG_JSONB_P(1), &options);
 	initStringInfo(&out);
@@ -508,10 +509,10 @@ sc_options_public(PG_FUNCTION_ARGS)
 		put_options(&out, &v, false);
 		appendStringInfoString(&out, ",\"right\":");
 		(void) sc_jb_get(&options, "right", &v);
-		put_options(&out, &v, true);
+		put_options(&out, &v, scramble);
 		appendStringInfoChar(&out, '}');
 	}
 	else
-		put_options(&out, &options, type == Q_ORDERING);
+		put_options(&out, &options, scramble && type == Q_ORDERING);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data)));
 }

@@ -7,12 +7,12 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sc.question_check(text, text, jsonb, jsonb) IS
     'everything that is wrong with a question; no rows: it can be graded and somebody can earn its full marks';
 
-CREATE FUNCTION sc.options_public(type text, options jsonb)
+CREATE FUNCTION sc.options_public(type text, options jsonb, scramble boolean DEFAULT true)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'sc_options_public'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.options_public(text, jsonb) IS
-    'options as a student may see them: no feedback, and no order that tells the answer';
+COMMENT ON FUNCTION sc.options_public(text, jsonb, boolean) IS
+    'options as a student may see them: no feedback, and no order that tells the answer; without scramble in the author''s order, for shown_options() to shuffle';
 
 CREATE FUNCTION sc.question_public(type text, prompt text, format text, options jsonb, media jsonb DEFAULT '[]')
 RETURNS jsonb

@@ -200,6 +200,50 @@ $$;
 SELECT w.said, pg_temp.short(w.said) FROM unnest(ARRAY['IĞDIR', 'ığdır', 'iğdir', 'İZMİR', 'izmir', 'IZMIR', E'I\u0307zmir', 'Izmır', ' ', 'Ankara']) WITH ORDINALITY AS w(said, n) ORDER BY w.n;
 
 -- Failures seen elsewhere.
+-- 5b. what is shown is what is scored: who picks the right options by their texts has everything right, of every type, whatever the seed;
+-- and the review shows the options as the attempt did
+INSERT INTO sc.questions (id) SELECT n FROM generate_series(940021, 940024) AS n;
+INSERT INTO sc.question_versions (id, question_id, version, type, prompt, options, key) VALUES
+    (940021, 940021, 1, 'single', 's', '[{"id":"a","text":"Y1"},{"id":"b","text":"D"},{"id":"c","text":"Y2"},{"id":"d","text":"Y3"}]', '{"correct": "b"}'),
+    (940022, 940022, 1, 'multiple', 'm', '[{"id":"a","text":"D1"},{"id":"b","text":"Y1"},{"id":"c","text":"D2"},{"id":"d","text":"Y2"}]', '{"correct": ["a", "c"]}'),
+    (940023, 940023, 1, 'ordering', 'o', '[{"id":"1","text":"1 ilk"},{"id":"2","text":"2 sonra"},{"id":"3","text":"3 daha sonra"},{"id":"4","text":"4 son"}]', '{"order": ["1", "2", "3", "4"]}'),
+    (940024, 940024, 1, 'matching', 'e', '{"left":[{"id":"1","text":"bir"},{"id":"2","text":"iki"},{"id":"3","text":"üç"}],"right":[{"id":"a","text":"bir"},{"id":"b","text":"iki"},{"id":"c","text":"üç"}]}', '{"pairs": {"1": "a", "2": "b", "3": "c"}}');
+INSERT INTO sc.exams (id, title, max_attempts, is_published, is_open_to_all, shuffle_options, created_by) VALUES (940004, 'Gösterilen', 0, true, true, true, 940090);
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count) VALUES (940031, 940004, 1, 'G', 'G', 4);
+INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index) SELECT 940004, 940031, n, n, n - 940020 FROM generate_series(940021, 940024) AS n;
+CREATE FUNCTION pg_temp.sit_by_text(seed bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a bigint;
+    shown jsonb;
+    sent jsonb;
+    seen jsonb;
+BEGIN
+    SELECT s.attempt_id INTO a FROM sc.start_attempt(940004, 940001) AS s;
+    UPDATE sc.exam_attempts AS t SET seed = sit_by_text.seed WHERE t.id = a;
+    SELECT d.body::jsonb -> 'questions' INTO shown FROM sc_api.dispatch(1001, 940001, NULL, 0, ARRAY[a::text], NULL, NULL, '{}') AS d;
+    SELECT jsonb_agg(jsonb_build_object('question_id', q -> 'question_id', 'seq', 1, 'answer', CASE q ->> 'type'
+               WHEN 'single' THEN (SELECT o -> 'id' FROM jsonb_array_elements(q -> 'options') AS o WHERE o ->> 'text' = 'D')
+               WHEN 'multiple' THEN (SELECT jsonb_agg(o -> 'id') FROM jsonb_array_elements(q -> 'options') AS o WHERE o ->> 'text' LIKE 'D%')
+               WHEN 'ordering' THEN (SELECT jsonb_agg(o -> 'id' ORDER BY o ->> 'text') FROM jsonb_array_elements(q -> 'options') AS o)
+               WHEN 'matching' THEN (SELECT jsonb_object_agg(l ->> 'id', r -> 'id') FROM jsonb_array_elements(q -> 'options' -> 'left') AS l
+                                     JOIN jsonb_array_elements(q -> 'options' -> 'right') AS r ON r ->> 'text' = l ->> 'text') END)) INTO sent
+    FROM jsonb_array_elements(shown) AS q;
+    PERFORM sc_api.dispatch(1006, 940001, NULL, 0, ARRAY[a::text], NULL, jsonb_build_object('answers', sent)::text, '{}');
+    SELECT d.body::jsonb -> 'items' INTO seen FROM sc_api.dispatch(1007, 940001, NULL, 0, ARRAY[a::text], NULL, NULL, '{}') AS d;
+    RETURN (SELECT concat_ws(' ', r.correct, r.wrong, r.blank,
+                (SELECT count(*) FILTER (WHERE i -> 'options' = (SELECT q -> 'options' FROM jsonb_array_elements(shown) AS q WHERE q -> 'question_id' = i -> 'question_id'))
+                 FROM jsonb_array_elements(seen) AS i), 'as shown',
+                (SELECT count(*) FILTER (WHERE i -> 'answer' = (SELECT x -> 'answer' FROM jsonb_array_elements(sent) AS x WHERE x -> 'question_id' = i -> 'question_id'))
+                 FROM jsonb_array_elements(seen) AS i), 'as sent')
+            FROM sc.exam_results AS r WHERE r.attempt_id = a);
+END
+$$;
+SELECT pg_temp.sit_by_text(n) AS outcome, count(*) AS seeds FROM generate_series(1, 60) AS n GROUP BY 1;
+-- without a deadline nothing is said of one; over, there is no time left
+SELECT pg_temp.call(1000, 940002, '{940004}', '{}', 'time_limit', 'deadline_at', 'remaining_ms');
+SELECT id AS a FROM sc.exam_attempts WHERE user_id = 940002 AND exam_id = 940004 \gset
+SELECT pg_temp.call(1002, 940002, ARRAY[:'a'], NULL, 'remaining_ms') AS clock, pg_temp.call(1006, 940002, ARRAY[:'a'], '{}', 'remaining_ms') AS handed_in, pg_temp.call(1002, 940002, ARRAY[:'a'], NULL, 'remaining_ms', 'accepts_answers') AS clock_after;
+
 -- 6. the time is up, the student comes back: the old attempt is closed as of its deadline, not resumed, and not started anew where one is all there is
 UPDATE sc.exams SET max_attempts = 1 WHERE id = 940002;
 SELECT s.attempt_id AS a FROM sc.start_attempt(940002, 940002, at => '2030-05-01 09:00Z') AS s \gset
