@@ -254,8 +254,10 @@ SHIM_SRCS = \
 	shim/epoch.c \
 	shim/event.c \
 	shim/gate.c \
+	shim/gone.c \
 	shim/handover.c \
 	shim/intake.c \
+	shim/linger.c \
 	shim/main.c \
 	shim/page.c \
 	shim/ratelimit.c \

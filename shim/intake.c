@@ -104,6 +104,12 @@ intake_length(const Request *r)
 	return n;
 }
 
+bool
+intake_is_short(const Request *r, int64_t max)
+{
+	return r->headers[HEADER_TRANSFER_ENCODING].data == NULL && intake_length(r) <= max;
+}
+
 static void
 check_framing(Request *r, const Headers *h)
 {

@@ -18,4 +18,7 @@ extern void intake(Request *r);
 /* The size that Content-Length announces; -1 when absent. */
 extern int64_t intake_length(const Request *r);
 
+/* Is the body known to have no more than max bytes? */
+extern bool intake_is_short(const Request *r, int64_t max);
+
 #endif							/* SHIM_INTAKE_H */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
@@ -77,6 +78,9 @@ static const struct Words
 	{"starting",
 		{"Starting", "Başlatılıyor"},
 	{"The server is starting; try again shortly.", "Sunucu başlatılıyor; birazdan yeniden deneyin."}},
+	{"client_gone",
+		{"Client gone", "İstemci ayrıldı"},
+	{"The connection was closed while the request was waiting; nothing was done.", "İstek beklerken bağlantı kapatıldı; hiçbir şey yapılmadı."}},
 	{"internal",
 		{"Internal error", "İç hata"},
 	{"Something went wrong on our side; the request id helps us to find it.", "Bizim tarafımızda bir sorun oldu; istek kimliği sorunu bulmamıza yardım eder."}},
@@ -107,13 +111,20 @@ origin_is_listed(const char *list, Str origin)
 	return false;
 }
 
-static void
-add_cors(Request *r, struct MHD_Response *response)
+/* Does a page of another origin ask, and may it? */
+static bool
+allows_origin(const Request *r)
 {
 	const char *origins = r->server->config->cors_origins;
 
-	if (origins == NULL || r->headers[HEADER_ORIGIN].data == NULL
-		|| !origin_is_listed(origins, r->headers[HEADER_ORIGIN]))
+	return origins != NULL && r->headers[HEADER_ORIGIN].data != NULL
+		&& origin_is_listed(origins, r->headers[HEADER_ORIGIN]);
+}
+
+static void
+add_cors(Request *r, struct MHD_Response *response)
+{
+	if (!allows_origin(r))
 		return;
 	add(response, "Access-Control-Allow-Origin", r->headers[HEADER_ORIGIN].data);
 	add(response, "Access-Control-Expose-Headers",
@@ -133,7 +144,7 @@ queue(Request *r, int status, struct MHD_Response *response, size_t bytes)
 	}
 	if (r->server->config->cors_origins != NULL)
 		add_cors(r, response);
-	if (atomic_load_explicit(&r->server->process->draining, memory_order_relaxed))
+	if (r->unread || atomic_load_explicit(&r->server->process->draining, memory_order_relaxed))
 		add(response, "Connection", "close");
 
 	r->sent_status = status;
@@ -178,6 +189,19 @@ allowed_methods(const Request *r, char *out, size_t size)
 
 /* ---- problems ---- */
 
+static const struct Words *
+words_of(const char *code)
+{
+	const struct Words *w = words;
+
+	while (strcmp(w->code, code) != 0)
+	{
+		if (++w == words + sizeof(words) / sizeof(words[0]))
+			abort();			/* a code without words: a bug found at once */
+	}
+	return w;
+}
+
 static Str
 problem_document(Request *r, int status, const struct Words *w)
 {
@@ -203,7 +227,7 @@ problem_document(Request *r, int status, const struct Words *w)
 void
 reply_problem(Request *r, int status, const char *code)
 {
-	const struct Words *w = words;
+	const struct Words *w = words_of(code);
 	struct MHD_Response *response;
 	char		text[160];
 	Str			body;
@@ -219,11 +243,6 @@ reply_problem(Request *r, int status, const char *code)
 		}
 		request_resume(r);
 		return;
-	}
-	while (strcmp(w->code, code) != 0)
-	{
-		if (++w == words + sizeof(words) / sizeof(words[0]))
-			abort();			/* a code without words: a bug found at once */
 	}
 	body = problem_document(r, status, w);
 	r->sent_code = w->code;
@@ -244,6 +263,39 @@ reply_problem(Request *r, int status, const char *code)
 		add(response, "Retry-After", text);
 	}
 	queue(r, status, response, body.len);
+}
+
+/*
+ * MHD takes no answer here, so it goes to the socket directly; it is short,
+ * and nothing else was sent on it for this request.
+ */
+void
+reply_in_body(Request *r)
+{
+	const union MHD_ConnectionInfo *info =
+	MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int			status = r->refused != 0 ? r->refused : r->answer.status;
+	Str			body = r->refused != 0
+	? problem_document(r, status, words_of(r->refused_code)) : r->answer.body;
+	Buf		   *b = &r->server->scratch;
+
+	buf_clear(b);
+	buf_printf(b, "HTTP/1.1 %d %s\r\nContent-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n"
+			   "Cache-Control: no-store\r\nX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n",
+			   status, MHD_get_reason_phrase_for((unsigned) status), body.len, r->id);
+	if (status == 429 || status == 503)
+		buf_printf(b, "Retry-After: %d\r\n", r->retry_after > 0 ? r->retry_after : 1);
+	if (allows_origin(r))
+		buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n", (int) r->headers[HEADER_ORIGIN].len, r->headers[HEADER_ORIGIN].data);
+	buf_puts(b, "\r\n");
+	buf_put(b, body.data, body.len);
+	if (info != NULL && send(info->connect_fd, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) b->len)
+		r->sent_status = status;
+	r->sent_code = r->refused_code;
+	r->sent_bytes = body.len;
+	r->unread = true;
+	r->state = REQUEST_ANSWERED;
+	loop_timer_clear(r->server->loop, &r->timer);
 }
 
 /* ---- answers ---- */

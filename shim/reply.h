@@ -13,6 +13,13 @@
 /* A problem of the shim's own; the words stand in reply.c. */
 extern void reply_problem(Request *r, int status, const char *code);
 
+/*
+ * The refusal that is known (r->refused, or r->answer of the database), in the
+ * middle of a body that is not read to its end; then the connection is to be
+ * closed.
+ */
+extern void reply_in_body(Request *r);
+
 /* r->answer, as it came from dispatch() or the cache. */
 extern void reply_answer(Request *r);
 

@@ -31,7 +31,7 @@
 
 #define FREE_REQUESTS_MAX 512
 #define BODY_KEEP_MAX 16384
-/* A client that goes on sending this much after a refusal is cut off. */
+/* A client that goes on sending this much after a refusal is told and cut off. */
 #define DISCARD_MAX ((size_t) 4 << 20)
 #define CLOCK_LEEWAY_S 30
 
@@ -65,6 +65,17 @@ lane_deadline_ms(const Config *c, PgLane lane)
 	}
 }
 
+bool
+request_withdraw(Request *r)
+{
+	if (r->state != REQUEST_DATABASE || !pgpool_withdraw(r->server->pg, &r->job))
+		return false;
+	if (r->cache == CACHE_MISS)
+		cache_release(r);
+	request_release(r);
+	return true;
+}
+
 /*
  * Too late.  A job that was not sent is taken back; one that was will end in
  * on_dispatched(), which finds the request over.
@@ -83,13 +94,8 @@ on_deadline(LoopTimer *timer)
 		upload_abort(r);
 		return;
 	}
-	if (r->state == REQUEST_DATABASE && pgpool_withdraw(r->server->pg, &r->job))
-	{
+	if (request_withdraw(r))
 		sent = false;
-		if (r->cache == CACHE_MISS)
-			cache_release(r);
-		request_release(r);
-	}
 	if (sent && r->route->writes)
 		reply_problem(r, 504, "outcome_unknown");
 	else
@@ -250,14 +256,21 @@ request_body(Request *r, const char *data, size_t len)
 		return true;
 	}
 
-	/* Read on so that the client sees the answer, but not for ever. */
+	/* Read on so that the connection can be kept, but not for ever. */
 	if (r->refused == 0 && r->uploading == NULL && r->route != NULL)
 	{
 		r->refused = 413;
 		r->refused_code = "body_too_large";
 	}
 	r->sent_bytes += len;
-	return r->sent_bytes <= DISCARD_MAX;
+	if (r->sent_bytes <= DISCARD_MAX)
+		return true;
+	if (r->refused == 0 && r->uploading == NULL)
+	{
+		r->refused = 413;
+		r->refused_code = "body_too_large";
+	}
+	return false;
 }
 
 void

@@ -130,7 +130,7 @@ struct Request
 	Str			headers[HEADERS];	/* data NULL: not sent */
 	Buf			body;
 	bool		body_complete;	/* the last of it was here */
-	bool		unread;			/* refused before any of it was read */
+	bool		unread;			/* refused before it was read to its end */
 	struct Upload *uploading;	/* a body that goes on as it comes; or NULL */
 	int			refused;		/* status of an early refusal, 0 for none */
 	const char *refused_code;
@@ -209,6 +209,9 @@ extern void request_take_answer(Request *r);
 
 /* More of the body; false when the connection should be cut. */
 extern bool request_body(Request *r, const char *data, size_t len);
+
+/* Takes back a job that was not sent; false if there is none. */
+extern bool request_withdraw(Request *r);
 
 /* gate_enter() ends here, once, at once or later. */
 extern void request_gated(Request *r);

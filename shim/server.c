@@ -32,7 +32,9 @@
 #include "daemon/metrics.h"
 #include "shim/event.h"
 #include "shim/gate.h"
+#include "shim/gone.h"
 #include "shim/intake.h"
+#include "shim/linger.h"
 #include "shim/reload.h"
 #include "shim/reply.h"
 #include "shim/request.h"
@@ -66,11 +68,19 @@ on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 {
 	Request    *r = *con_cls;
 
+	const union MHD_ConnectionInfo *info;
+
 	(void) cls;
-	(void) connection;
 	*con_cls = NULL;
-	if (r != NULL)
-		request_completed(r, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	if (r == NULL)
+		return;
+	if (r->unread && r->state == REQUEST_ANSWERED)
+	{
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (info != NULL)
+			linger(r->server, info->connect_fd);
+	}
+	request_completed(r, r->unread || how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 static void
@@ -116,7 +126,10 @@ take_body(Request *r, const char *data, size_t *size)
 	else if ((int64_t) now.tv_sec * 1000000 - r->started_us > BODY_US)
 		return MHD_NO;
 	if (taken == UPLOAD_REFUSED && !request_body(r, data, *size))
+	{
+		reply_in_body(r);
 		return MHD_NO;
+	}
 	*size = 0;
 	return MHD_YES;
 }
@@ -142,7 +155,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		intake(r);
 		if (r->refused == 0 && r->route != NULL && r->route->lane == PG_LANE_STREAM)
 			refuse_early(r);
-		if (r->refused == 413 || (r->refused != 0 && intake_length(r) > DISCARD_MAX))
+		if (r->refused == 413 || (r->refused != 0 && !intake_is_short(r, DISCARD_MAX)))
 		{
 			r->unread = true;	/* the body is not even looked at */
 			request_start(r);
@@ -198,7 +211,7 @@ watch_drain(Server *s)
 
 	if (s->listen_fd >= 0 || !atomic_load(&s->process->draining))
 		return;
-	if (s->n_requests > 0 || !events_are_written(s->events))
+	if (s->n_requests > 0 || s->n_lingering > 0 || !events_are_written(s->events))
 	{
 		s->quiet_ms = now;
 		return;
@@ -242,6 +255,7 @@ server_start(Server *s)
 	buf_init(&s->scratch, (size_t) 128 << 20);
 	buf_init(&s->log, LOG_MAX);
 	s->events = events_new(s);
+	gone_start(s);
 }
 
 bool
@@ -328,6 +342,9 @@ server_stop(Server *s)
 		loop_fd_drop(s->loop, &s->http_fd);
 		MHD_stop_daemon(s->http);
 	}
+
+	gone_stop(s);
+	linger_stop(s);
 
 	/* Jobs end here and give back the last references. */
 	pgpool_destroy(s->pg);

@@ -70,6 +70,9 @@ typedef struct Server
 	int64_t		looked_ms;		/* first */
 	int64_t		loaded_ms;		/* since when there are routes and keys */
 	bool		ready;			/* serves clients */
+	LoopTimer	gone;			/* gone.c: who has left? */
+	struct Lingering *lingering;	/* linger.c: sockets of clients sent away */
+	int			n_lingering;
 	LoopFd		http_fd;
 	LoopChore	http_chore;
 	uint64_t	ids;			/* state of the generator of request ids */

@@ -116,14 +116,63 @@ def test_413_by_the_announced_length_alone(student):
 
 
 def test_413_by_the_body(student):
-    reply = None
-    try:
-        reply = student.patch("/users/me", {"full_name": "x" * (2 << 20)})
-    except (BrokenPipeError, ConnectionResetError):
-        student.close()     # refused while we still sent: the announced length was enough
-    if reply is not None:
-        reply.problem(413)
+    student.patch("/users/me", {"full_name": "x" * (2 << 20)}).problem(413)
     assert student.get("/auth/me").status == 200
+
+
+def chunked(size):
+    piece = b"10000\r\n" + b"a" * 65536 + b"\r\n"
+    return piece * (size // 65536) + b"0\r\n\r\n"
+
+
+BIG = 64 << 20      # what an import may have
+REFUSED = {
+    # name: (who, method, path, content type, body, announced?, status)
+    "announced length": ("student", "PATCH", "/users/me", "application/json", 20 << 20, True, 413),
+    "length found out": ("student", "PATCH", "/users/me", "application/json", 20 << 20, False, 413),
+    "nothing there": ("student", "POST", "/no-such-path", "application/json", 20 << 20, False, 413),
+    "wrong type": ("student", "PATCH", "/users/me", "text/plain", 20 << 20, False, 415),
+    "no token": (None, "POST", "/imports/users", "text/csv", BIG, False, 401),
+    "no token, announced": (None, "POST", "/imports/users", "text/csv", BIG, True, 401),
+    "not allowed": ("student", "POST", "/imports/users", "text/csv", BIG, False, 403),
+    "not allowed, announced": ("student", "POST", "/imports/users", "text/csv", BIG, True, 403),
+    "more than an import may have": ("admin", "POST", "/imports/users", "text/csv", BIG + (16 << 20), False, 413),
+    "more, announced": ("admin", "POST", "/imports/users", "text/csv", BIG + (16 << 20), True, 413),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_body_gets_its_answer(api, student, admin, name):
+    """The client sends all of a large body before it looks for the answer, which is there nevertheless, and tells why."""
+    who, method, path, kind, size, announced, status = REFUSED[name]
+    client = {"student": student, "admin": admin, None: api}[who]
+    head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+    if client.token:
+        head += f"Authorization: Bearer {client.token}\r\n"
+    head += f"Content-Length: {size}\r\n\r\n" if announced else "Transfer-Encoding: chunked\r\n\r\n"
+    answer = raw(client.address, head.encode() + (b"a" * size if announced else chunked(size)))
+    assert status_of(answer) == status, answer[:300]
+    fields, _, body = answer.partition(b"\r\n\r\n")
+    doc = json.loads(body)
+    assert doc["status"] == status and doc["request_id"] in fields.decode()
+    assert f"Content-Length: {len(body)}" in fields.decode()
+    assert client.get("/healthz").status == 200
+
+
+def test_who_never_stops_sending_is_cut_off(student):
+    """The answer is there at once; after the bounds the connection is closed, whatever the client does."""
+    head = f"PATCH /api/v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {student.token}\r\nContent-Type: application/json\r\n"
+    host, port = student.address.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as s:
+        s.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        try:
+            while sent < 1 << 30:
+                s.sendall(b"10000\r\n" + b"a" * 65536 + b"\r\n")
+                sent += 65536
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert sent < 1 << 30, "a gigabyte was taken"
 
 
 def test_415_other_content_type(student):

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import socket
 import pytest
 
 from client import Api
-from instance import Background, wait_until
+from instance import SLOW, Background, wait_until
 
 
 @pytest.fixture
@@ -173,6 +174,58 @@ def test_clients_that_leave_in_every_state(instance, student):
                         and line.split()[3] != "0A"]
         wait_until(lambda: not sockets(), 40, "the server to drop the connections")
         assert server.process.poll() is None
+
+
+def metric(api, line):
+    return next(float(text.split()[-1]) for text in api.get("/metrics").text.splitlines() if text.startswith(line + " "))
+
+
+@pytest.mark.parametrize("lane", ["slow", "write", "hot"])
+def test_nobody_works_for_clients_that_left(instance, db, new_user, new_course, enroll, serial, lane):
+    """A lane is held up; clients that queue up behind it and leave take no place in it, and nothing is done for them."""
+    user, course, name = new_user("student"), new_course(duration=3600), serial()
+    enroll(user.user.id, course.id)
+    user.post(f"/videos/{course.videos[0]}/progress", {"watched_seconds": 1, "total_seconds": 3600}).ok()
+    method, path, lock, bodies = {
+        "slow": ("POST", "/auth/register", "LOCK TABLE sc.users IN SHARE MODE",
+                 [{"email": f"{name}-{n}@kuyruk.test", "password": "uzun-ve-gizli-parola-9", "full_name": "Kuyruk"} for n in range(12)]),
+        "write": ("PATCH", "/users/me", f"SELECT id FROM sc.users WHERE id = {user.user.id} FOR UPDATE",
+                  [{"full_name": f"Kuyruk {n}"} for n in range(12)]),
+        "hot": ("POST", f"/videos/{course.videos[0]}/progress", f"SELECT 1 FROM sc.video_progress WHERE user_id = {user.user.id} FOR UPDATE",
+                [{"watched_seconds": 100 + n, "total_seconds": 3600} for n in range(12)])}[lane]
+    done = {
+        "slow": lambda: {int(r.email.partition("@")[0].rpartition("-")[2]) for r in db.all("SELECT email FROM sc.users WHERE email LIKE %s", name + "-%")},
+        "write": lambda: {int(db.one("SELECT full_name FROM sc.users WHERE id = %s", user.user.id).rpartition(" ")[2])},
+        "hot": lambda: {db.one("SELECT covered_seconds FROM sc.video_progress WHERE user_id = %s", user.user.id) - 100}}[lane]
+    clients = []
+    other = instance.db()
+    # one connection a lane, and one statement at a time
+    with instance.coachd(COACH_DB_CONNECTIONS=6, COACH_DB_PREPARE="off", COACH_DB_WAIT_MS=60000, COACH_WRITE_MS=600000) as server:
+        api = Api(server.address)
+        try:
+            other.run("BEGIN")
+            other.run(lock)
+            for n, body in enumerate(bodies):
+                body = json.dumps(body).encode()
+                clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60 * SLOW))
+                clients[n].sendall(f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+                                   f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                if n == 0:
+                    wait_until(lambda: metric(api, f'sc_pg_in_flight{{lane="{lane}"}}') == 1, what="the first request to be with the database")
+            wait_until(lambda: metric(api, f'sc_pg_waiting{{lane="{lane}"}}') >= 11, what="the others to wait")
+            for n, s in enumerate(clients[2:]):
+                if n % 2:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")     # reset
+                s.close()
+            wait_until(lambda: server.read_log().count('"status":499') == 10, what="the queue to be rid of them")
+        finally:
+            other.run("COMMIT")
+            other.close()
+        for s in clients[:2]:
+            assert s.recv(65536).startswith(b"HTTP/1.1 20")
+            s.close()
+        assert server.read_log().count('"status":499') == 10
+    assert done() == ({0, 1} if lane == "slow" else {1})
 
 
 @pytest.mark.parametrize("accepted", [True, False])
