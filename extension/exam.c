@@ -39,7 +39,7 @@
 	"              OR EXISTS (SELECT FROM sc.exam_audience AS a" \
 	"                         JOIN sc.group_members AS m ON m.group_id = a.group_id" \
 	"                         WHERE a.exam_id = e.id AND m.student_id = u.id" \
-	"                           AND m.valid_from <= d.day AND coalesce(m.valid_to >= d.day, true))" \
+	"                           AND sc.in_force(m.valid_from, m.valid_to, d.day))" \
 	"            ELSE EXISTS (SELECT FROM sc.enrollments AS n" \
 	"                         WHERE n.course_id = e.course_id AND n.user_id = u.id" \
 	"                           AND n.status IN ('active', 'completed')" \
@@ -48,7 +48,7 @@
 	"       t.used::int, t.running, e.id" \
 	"  FROM sc.exams AS e" \
 	" CROSS JOIN sc.users AS u" \
-	" CROSS JOIN (SELECT ($3 AT TIME ZONE 'Europe/Istanbul')::date AS day) AS d" \
+	" CROSS JOIN (SELECT sc.school_day($3) AS day) AS d" \
 	"  LEFT JOIN sc.exam_overrides AS o ON o.exam_id = e.id AND o.user_id = u.id" \
 	" CROSS JOIN LATERAL" \
 	"       (SELECT min(x.opens_at) AS opens_at, max(x.closes_at) AS closes_at," \
@@ -59,8 +59,7 @@
 	"          FROM sc.exam_overrides AS x" \
 	"         WHERE x.exam_id = e.id AND x.group_id IN" \
 	"               (SELECT m.group_id FROM sc.group_members AS m" \
-	"                 WHERE m.student_id = u.id AND m.valid_from <= d.day" \
-	"                   AND coalesce(m.valid_to >= d.day, true))) AS g" \
+	"                 WHERE m.student_id = u.id AND sc.in_force(m.valid_from, m.valid_to, d.day))) AS g" \
 	" CROSS JOIN LATERAL" \
 	"       (SELECT count(*) FILTER (WHERE NOT a.is_preview AND a.state <> 'not_started') AS used," \
 	"               coalesce(bool_or(a.state IN ('in_progress', 'overdue')), false) AS running" \

@@ -44,7 +44,7 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 ROWS 50
 AS $$
 DECLARE
-    day date := (exams_shown_to.at AT TIME ZONE 'Europe/Istanbul')::date;
+    day date := sc.school_day(exams_shown_to.at);
 BEGIN
     RETURN QUERY
     WITH mine AS MATERIALIZED (
@@ -52,7 +52,7 @@ BEGIN
         UNION
         SELECT a.exam_id FROM sc.exam_audience AS a
         JOIN sc.group_members AS m ON m.group_id = a.group_id
-        WHERE m.student_id = student AND m.valid_from <= day AND coalesce(m.valid_to >= day, true)
+        WHERE m.student_id = student AND sc.in_force(m.valid_from, m.valid_to, day)
         UNION
         -- who has a result has sat it, listed or not, as on paper
         SELECT r.exam_id FROM sc.exam_results AS r WHERE r.user_id = student)
@@ -187,7 +187,7 @@ ROWS 200
 AS $$
 DECLARE
     e record;
-    day date := (exam_students.at AT TIME ZONE 'Europe/Istanbul')::date;
+    day date := sc.school_day(exam_students.at);
 BEGIN
     SELECT x.id, x.course_id, x.is_open_to_all,
            EXISTS (SELECT FROM sc.exam_audience AS a WHERE a.exam_id = x.id) AS listed
@@ -205,7 +205,7 @@ BEGIN
                          UNION
                          SELECT m.student_id FROM sc.exam_audience AS a
                          JOIN sc.group_members AS m ON m.group_id = a.group_id
-                         WHERE a.exam_id = e.id AND m.valid_from <= day AND coalesce(m.valid_to >= day, true)
+                         WHERE a.exam_id = e.id AND sc.in_force(m.valid_from, m.valid_to, day)
                          UNION
                          SELECT t.user_id FROM sc.exam_attempts AS t
                          WHERE t.exam_id = e.id AND NOT t.is_preview);

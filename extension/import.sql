@@ -3,8 +3,8 @@
 -- A file is taken whole or not at all.  Its records are put into a temporary
 -- table, every rule is checked over all of them at once (so that a school sees
 -- all its faults in one go, each with the line it stands on), and then one
--- statement applies them.  Nothing is done row by row: twelve thousand
--- enrolments take seconds.
+-- statement makes them: import_check_KIND() and import_make().  Nothing is
+-- done row by row: twelve thousand enrolments take seconds.
 --
 -- E-mail addresses fold by the rules of ASCII, never by Turkish ones: a capital
 -- I in an address is an i.  Whatever exists already is a fault, not an update.
@@ -96,17 +96,15 @@ $$;
 COMMENT ON FUNCTION sc.import_read(text, text) IS
     'reads a CSV file into the temporary tables of an import and checks its columns; gives the number of records';
 
-CREATE FUNCTION sc.import_users(apply boolean)
-RETURNS int
-LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION sc.import_check_users()
+RETURNS TABLE (line int, field text, code text)
+LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    made int := 0;
 BEGIN
     UPDATE pg_temp.import_row SET c[1] = lower(normalize(c[1], NFC) COLLATE "C") WHERE c[1] IS NOT NULL;
     UPDATE pg_temp.import_row AS r SET a = o.id FROM sc.roles AS o WHERE o.name = coalesce(lower(r.c[4] COLLATE "C"), 'student');
 
-    INSERT INTO pg_temp.import_error
+    RETURN QUERY
     SELECT r.line, x.field, x.code
     FROM pg_temp.import_row AS r
     CROSS JOIN LATERAL (VALUES
@@ -121,7 +119,7 @@ BEGIN
         ('student_no', 'student_no_taken', EXISTS (SELECT FROM sc.students AS s WHERE s.student_no = r.c[2]))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
-    INSERT INTO pg_temp.import_error
+    RETURN QUERY
     SELECT r.line, x.field, 'twice_in_file'
     FROM (SELECT i.line, i.c,
                  row_number() OVER (PARTITION BY i.c[1] ORDER BY i.line) AS nth_email,
@@ -130,20 +128,9 @@ BEGIN
     CROSS JOIN LATERAL (VALUES ('email', r.c[1] IS NOT NULL AND r.nth_email > 1),
                                ('student_no', r.c[2] IS NOT NULL AND r.nth_no > 1)) AS x(field, wrong)
     WHERE x.wrong;
-
-    IF apply AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
-        UPDATE pg_temp.import_row SET b = nextval(pg_get_serial_sequence('sc.users', 'id'));
-        INSERT INTO sc.users (id, email, full_name, phone, password_hash, role_id)
-        SELECT r.b, r.c[1], r.c[3], r.c[5], r.c[6], r.a FROM pg_temp.import_row AS r ORDER BY r.line;
-        GET DIAGNOSTICS made = ROW_COUNT;
-        INSERT INTO sc.students (user_id, student_no)
-        SELECT r.b, r.c[2] FROM pg_temp.import_row AS r JOIN sc.roles AS o ON o.id = r.a
-        WHERE r.c[2] IS NOT NULL OR o.name = 'student';
-    END IF;
-    RETURN made;
 END
 $$;
-COMMENT ON FUNCTION sc.import_users(boolean) IS 'checks the records read as users, and makes them if all are right; role student by default';
+COMMENT ON FUNCTION sc.import_check_users() IS 'what is wrong with the records read as users; role student by default';
 
 CREATE FUNCTION sc.import_truth(value text)
 RETURNS boolean
@@ -156,18 +143,16 @@ END
 $$;
 COMMENT ON FUNCTION sc.import_truth(text) IS 'true, 1, yes, evet / false, 0, no, hayır, empty; NULL for anything else';
 
-CREATE FUNCTION sc.import_courses(apply boolean)
-RETURNS int
-LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION sc.import_check_courses()
+RETURNS TABLE (line int, field text, code text)
+LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    made int := 0;
 BEGIN
     UPDATE pg_temp.import_row AS r SET a = u.id FROM sc.users AS u
     WHERE u.email = lower(normalize(r.c[4], NFC) COLLATE "C") AND u.is_active AND sc.can(u.id, 'courses.own');
     UPDATE pg_temp.import_row AS r SET b = k.id FROM sc.categories AS k
     WHERE k.slug = r.c[5] OR sc.fold_text(k.name) = sc.fold_text(r.c[5]);
-    INSERT INTO pg_temp.import_error
+    RETURN QUERY
     SELECT r.line, x.field, x.code
     FROM (SELECT i.*, row_number() OVER (PARTITION BY i.c[1] ORDER BY i.line) AS nth FROM pg_temp.import_row AS i) AS r
     CROSS JOIN LATERAL (VALUES
@@ -181,18 +166,9 @@ BEGIN
         ('is_published', 'invalid_value', sc.import_truth(r.c[6]) IS NULL)
     ) AS x(field, code, wrong)
     WHERE x.wrong;
-    IF apply AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
-        INSERT INTO sc.courses (code, title, description, teacher_id, category_id, is_published, published_at)
-        SELECT r.c[1], r.c[2], r.c[3], r.a, r.b, sc.import_truth(r.c[6]),
-               CASE WHEN sc.import_truth(r.c[6]) THEN clock_timestamp() END
-        FROM pg_temp.import_row AS r ORDER BY r.line;
-        GET DIAGNOSTICS made = ROW_COUNT;
-    END IF;
-    RETURN made;
 END
 $$;
-COMMENT ON FUNCTION sc.import_courses(boolean) IS
-    'checks the records read as courses, and makes them if all are right; a category is named by its slug or its name';
+COMMENT ON FUNCTION sc.import_check_courses() IS 'what is wrong with the records read as courses; a category is named by its slug or its name';
 
 CREATE FUNCTION sc.import_place(value text)
 RETURNS int
@@ -204,15 +180,23 @@ END
 $$;
 COMMENT ON FUNCTION sc.import_place(text) IS 'an order_index, from 1; NULL for anything else';
 
-CREATE FUNCTION sc.import_topics(apply boolean)
-RETURNS int
-LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION sc.import_find_courses()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    made int := 0;
 BEGIN
     UPDATE pg_temp.import_row AS r SET a = k.id FROM sc.courses AS k WHERE k.code = r.c[1] AND k.is_active;
-    INSERT INTO pg_temp.import_error
+END
+$$;
+COMMENT ON FUNCTION sc.import_find_courses() IS 'looks up the courses that the first column names';
+
+CREATE FUNCTION sc.import_check_topics()
+RETURNS TABLE (line int, field text, code text)
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM sc.import_find_courses();
+    RETURN QUERY
     SELECT r.line, x.field, x.code
     FROM (SELECT i.*, row_number() OVER (PARTITION BY i.c[1], sc.import_place(i.c[3]) ORDER BY i.line) AS nth
           FROM pg_temp.import_row AS i) AS r
@@ -224,27 +208,19 @@ BEGIN
         ('order_index', 'place_taken', EXISTS (SELECT FROM sc.topics AS t WHERE t.course_id = r.a AND t.order_index = sc.import_place(r.c[3])))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
-    IF apply AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
-        INSERT INTO sc.topics (course_id, title, order_index)
-        SELECT r.a, r.c[2], sc.import_place(r.c[3]) FROM pg_temp.import_row AS r ORDER BY r.line;
-        GET DIAGNOSTICS made = ROW_COUNT;
-    END IF;
-    RETURN made;
 END
 $$;
-COMMENT ON FUNCTION sc.import_topics(boolean) IS 'checks the records read as topics, and makes them if all are right';
+COMMENT ON FUNCTION sc.import_check_topics() IS 'what is wrong with the records read as topics';
 
-CREATE FUNCTION sc.import_videos(apply boolean)
-RETURNS int
-LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION sc.import_check_videos()
+RETURNS TABLE (line int, field text, code text)
+LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    made int := 0;
 BEGIN
-    UPDATE pg_temp.import_row AS r SET a = k.id FROM sc.courses AS k WHERE k.code = r.c[1] AND k.is_active;
+    PERFORM sc.import_find_courses();
     UPDATE pg_temp.import_row AS r SET b = t.id FROM sc.topics AS t
     WHERE t.course_id = r.a AND t.title = r.c[2] AND t.is_active;
-    INSERT INTO pg_temp.import_error
+    RETURN QUERY
     SELECT r.line, x.field, x.code
     FROM (SELECT i.*, row_number() OVER (PARTITION BY i.a, i.b, sc.import_place(i.c[6]) ORDER BY i.line) AS nth
           FROM pg_temp.import_row AS i) AS r
@@ -260,16 +236,9 @@ BEGIN
                                                 AND v.order_index = sc.import_place(r.c[6])))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
-    IF apply AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
-        INSERT INTO sc.videos (course_id, topic_id, title, youtube_id, duration, order_index)
-        SELECT r.a, r.b, r.c[3], r.c[4], coalesce(r.c[5]::int, 0), sc.import_place(r.c[6]) FROM pg_temp.import_row AS r ORDER BY r.line;
-        GET DIAGNOSTICS made = ROW_COUNT;
-    END IF;
-    RETURN made;
 END
 $$;
-COMMENT ON FUNCTION sc.import_videos(boolean) IS
-    'checks the records read as videos, and makes them if all are right; a topic is named by its title; duration in seconds, empty = not known';
+COMMENT ON FUNCTION sc.import_check_videos() IS 'what is wrong with the records read as videos; a topic is named by its title; duration in seconds, empty = not known';
 
 CREATE FUNCTION sc.import_instant(value text)
 RETURNS timestamptz
@@ -289,18 +258,16 @@ END
 $$;
 COMMENT ON FUNCTION sc.import_instant(text) IS 'an RFC 3339 instant, or a bare date in Istanbul; NULL for anything else';
 
-CREATE FUNCTION sc.import_enrollments(apply boolean)
-RETURNS int
-LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION sc.import_check_enrollments()
+RETURNS TABLE (line int, field text, code text)
+LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    made int := 0;
 BEGIN
-    UPDATE pg_temp.import_row AS r SET a = k.id FROM sc.courses AS k WHERE k.code = r.c[1] AND k.is_active;
+    PERFORM sc.import_find_courses();
     UPDATE pg_temp.import_row AS r SET b = s.user_id FROM sc.students AS s WHERE s.student_no = r.c[3];
     UPDATE pg_temp.import_row AS r SET b = u.id FROM sc.users AS u
     WHERE r.b IS NULL AND r.c[3] IS NULL AND u.email = lower(normalize(r.c[2], NFC) COLLATE "C");
-    INSERT INTO pg_temp.import_error
+    RETURN QUERY
     SELECT r.line, x.field, x.code
     FROM (SELECT i.*, row_number() OVER (PARTITION BY i.a, i.b ORDER BY i.line) AS nth FROM pg_temp.import_row AS i) AS r
     CROSS JOIN LATERAL (VALUES
@@ -314,18 +281,43 @@ BEGIN
         ('course_code', 'already_enrolled', EXISTS (SELECT FROM sc.enrollments AS e WHERE e.user_id = r.b AND e.course_id = r.a))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
-    IF apply AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
+END
+$$;
+COMMENT ON FUNCTION sc.import_check_enrollments() IS 'what is wrong with the records read as enrolments; a student is named by number, else by e-mail';
+
+CREATE FUNCTION sc.import_make(kind text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+AS $$
+BEGIN
+    CASE kind
+    WHEN 'users' THEN
+        UPDATE pg_temp.import_row SET b = nextval(pg_get_serial_sequence('sc.users', 'id'));
+        INSERT INTO sc.users (id, email, full_name, phone, password_hash, role_id)
+        SELECT r.b, r.c[1], r.c[3], r.c[5], r.c[6], r.a FROM pg_temp.import_row AS r ORDER BY r.line;
+        INSERT INTO sc.students (user_id, student_no)
+        SELECT r.b, r.c[2] FROM pg_temp.import_row AS r JOIN sc.roles AS o ON o.id = r.a
+        WHERE r.c[2] IS NOT NULL OR o.name = 'student';
+    WHEN 'courses' THEN
+        INSERT INTO sc.courses (code, title, description, teacher_id, category_id, is_published, published_at)
+        SELECT r.c[1], r.c[2], r.c[3], r.a, r.b, sc.import_truth(r.c[6]),
+               CASE WHEN sc.import_truth(r.c[6]) THEN clock_timestamp() END
+        FROM pg_temp.import_row AS r ORDER BY r.line;
+    WHEN 'topics' THEN
+        INSERT INTO sc.topics (course_id, title, order_index)
+        SELECT r.a, r.c[2], sc.import_place(r.c[3]) FROM pg_temp.import_row AS r ORDER BY r.line;
+    WHEN 'videos' THEN
+        INSERT INTO sc.videos (course_id, topic_id, title, youtube_id, duration, order_index)
+        SELECT r.a, r.b, r.c[3], r.c[4], coalesce(r.c[5]::int, 0), sc.import_place(r.c[6]) FROM pg_temp.import_row AS r ORDER BY r.line;
+    WHEN 'enrollments' THEN
         INSERT INTO sc.enrollments (user_id, course_id, status, source, enrolled_at, expires_at)
         SELECT r.b, r.a, coalesce(r.c[4], 'active'), 'import', coalesce(sc.import_instant(r.c[5]), clock_timestamp()), sc.import_instant(r.c[6])
         FROM pg_temp.import_row AS r
         ORDER BY r.a, r.b;
-        GET DIAGNOSTICS made = ROW_COUNT;
-    END IF;
-    RETURN made;
+    END CASE;
 END
 $$;
-COMMENT ON FUNCTION sc.import_enrollments(boolean) IS
-    'checks the records read as enrolments, and makes them if all are right; a student is named by number, else by e-mail';
+COMMENT ON FUNCTION sc.import_make(text) IS 'makes users, courses, topics, videos or enrolments of the records read, which have been found right';
 
 CREATE FUNCTION sc.import_csv(kind text, csv text, dry_run boolean DEFAULT false, lang text DEFAULT 'en')
 RETURNS sc_api.import_answer
@@ -341,13 +333,11 @@ BEGIN
     answer.dry_run := dry_run;
     answer.imported := 0;
     answer.lines := sc.import_read(kind, csv);
-    CASE kind
-        WHEN 'users' THEN answer.imported := sc.import_users(NOT dry_run);
-        WHEN 'courses' THEN answer.imported := sc.import_courses(NOT dry_run);
-        WHEN 'topics' THEN answer.imported := sc.import_topics(NOT dry_run);
-        WHEN 'videos' THEN answer.imported := sc.import_videos(NOT dry_run);
-        WHEN 'enrollments' THEN answer.imported := sc.import_enrollments(NOT dry_run);
-    END CASE;
+    EXECUTE format('INSERT INTO pg_temp.import_error SELECT f.line, f.field, f.code FROM sc.import_check_%s() AS f', kind);
+    IF NOT dry_run AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
+        PERFORM sc.import_make(kind);
+        answer.imported := answer.lines;
+    END IF;
     answer.errors := coalesce((
         SELECT jsonb_agg(jsonb_build_object('line', e.line, 'field', e.field, 'code', e.code,
                                             'message', coalesce(CASE lang WHEN 'tr' THEN p.title_tr ELSE p.title_en END, e.code))

@@ -93,7 +93,7 @@ BEGIN
     WHERE coach IS NULL
        OR EXISTS (SELECT FROM sc.coach_students AS c
                   WHERE c.coach_id = coach AND c.student_id = s.id
-                    AND c.valid_from <= sc.today() AND coalesce(c.valid_to >= sc.today(), true));
+                    AND sc.in_force(c.valid_from, c.valid_to, sc.today()));
 END
 $$;
 COMMENT ON FUNCTION sc.monitor_students(bigint, bigint, timestamptz) IS
@@ -147,7 +147,7 @@ BEGIN
           AND (exam_monitor.group_id IS NULL
                OR EXISTS (SELECT FROM sc.group_members AS g
                           WHERE g.group_id = exam_monitor.group_id AND g.student_id = s.user_id
-                            AND g.valid_from <= sc.today() AND coalesce(g.valid_to >= sc.today(), true)))
+                            AND sc.in_force(g.valid_from, g.valid_to, sc.today())))
           AND (exam_monitor.q IS NULL
                OR strpos(lower(s.full_name COLLATE "tr-x-icu"), lower(exam_monitor.q COLLATE "tr-x-icu")) > 0)),
     shown AS (
@@ -205,7 +205,7 @@ BEGIN
                     (SELECT max(o.extra_seconds) FROM sc.exam_overrides AS o
                      JOIN sc.group_members AS m ON m.group_id = o.group_id
                      WHERE o.exam_id = extend_student.exam_id AND m.student_id = extend_student.user_id
-                       AND m.valid_from <= day AND coalesce(m.valid_to >= day, true)), 0)
+                       AND sc.in_force(m.valid_from, m.valid_to, day)), 0)
     INTO extra;
     INSERT INTO sc.exam_overrides AS o (exam_id, user_id, extra_seconds, closes_at, reason, created_by)
     VALUES (extend_student.exam_id, extend_student.user_id, extra + seconds,

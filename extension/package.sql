@@ -143,7 +143,7 @@ BEGIN
             PERFORM sc_api.invalid('group_id', 'unknown_reference');
         END IF;
         students := ARRAY(SELECT m.student_id FROM sc.group_members AS m JOIN sc.users AS u ON u.id = m.student_id AND u.is_active
-                          WHERE m.group_id = _group_id AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity'));
+                          WHERE m.group_id = _group_id AND sc.in_force(m.valid_from, m.valid_to, sc.today()));
     ELSE
         students := ARRAY(SELECT DISTINCT x FROM unnest(_user_ids) AS x);
         IF cardinality(students) NOT BETWEEN 1 AND 1000

@@ -144,8 +144,7 @@ BEGIN
         SELECT DISTINCT 'group', g.group_id::text
         FROM sc.group_members AS g
         WHERE g.student_id = r.user_id
-          AND g.valid_from <= (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-          AND (g.valid_to IS NULL OR g.valid_to >= (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date)
+          AND sc.in_force(g.valid_from, g.valid_to, sc.school_day(r.submitted_at))
     ) AS s(scope, scope_id)
     WHERE r.id = ANY (histogram_add.result_ids) AND r.exam_id = histogram_add.exam_id
     GROUP BY 1, 2, 3, 4, 5

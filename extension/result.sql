@@ -116,8 +116,7 @@ BEGIN
             FROM sc.groups AS g
             WHERE EXISTS (SELECT FROM sc.group_members AS gm
                           WHERE gm.group_id = g.id AND gm.student_id = r.user_id
-                            AND (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-                                BETWEEN gm.valid_from AND coalesce(gm.valid_to, 'infinity'))
+                            AND sc.in_force(gm.valid_from, gm.valid_to, sc.school_day(r.submitted_at)))
         ) AS s
         CROSS JOIN LATERAL (
             SELECT 1 + coalesce(sum(h.n) FILTER (WHERE h.key > m.key), 0) AS rank, sum(h.n) AS cohort,
@@ -327,8 +326,7 @@ BEGIN
               AND (_group_id IS NULL OR EXISTS (
                     SELECT FROM sc.group_members AS m
                     WHERE m.group_id = _group_id AND m.student_id = x.user_id
-                      AND (x.submitted_at AT TIME ZONE 'Europe/Istanbul')::date
-                          BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity'))));
+                      AND sc.in_force(m.valid_from, m.valid_to, sc.school_day(x.submitted_at)))));
     END IF;
     PERFORM sc_api.total(coalesce(cardinality(listed),
                                   (SELECT count(*) FROM sc.exam_results AS x WHERE x.exam_id = _exam_id AND x.counts)));
@@ -389,9 +387,7 @@ RETURNS SETOF sc_api.result_row
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    IF NOT sc.may_see_student(actor, user_id) THEN
-        PERFORM sc_api.refuse(404, 'not_found');
-    END IF;
+    PERFORM sc.require_student(actor, user_id);
     RETURN QUERY SELECT * FROM sc.results_of(user_id, actor, exam_type, page, per_page);
 END
 $$;

@@ -328,7 +328,7 @@ BEGIN
     FROM sc.group_members AS m
     JOIN sc.users AS u ON u.id = m.student_id
     LEFT JOIN sc.students AS s ON s.user_id = m.student_id
-    WHERE m.group_id = group_members.group_id AND day BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')
+    WHERE m.group_id = group_members.group_id AND sc.in_force(m.valid_from, m.valid_to, day)
       AND (everybody OR m.student_id IN (SELECT sc.students_of(actor)))
     ORDER BY u.full_name COLLATE "tr-x-icu", u.id;
 END
@@ -402,7 +402,7 @@ BEGIN
         FROM sc.group_members AS m
         JOIN sc.users AS u ON u.id = m.student_id AND u.is_active
         LEFT JOIN sc.students AS s ON s.user_id = u.id
-        WHERE m.group_id = group_codes.group_id AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')
+        WHERE m.group_id = group_codes.group_id AND sc.in_force(m.valid_from, m.valid_to, sc.today())
           AND (NOT _only_new OR u.password_hash IS NULL)
         ORDER BY u.full_name COLLATE "tr-x-icu", u.id
     LOOP
@@ -428,7 +428,7 @@ BEGIN
     JOIN sc.users AS k ON k.id = c.coach_id
     JOIN sc.users AS s ON s.id = c.student_id
     WHERE (coach IS NULL OR c.coach_id = coach) AND (student IS NULL OR c.student_id = student)
-      AND sc.today() BETWEEN c.valid_from AND coalesce(c.valid_to, 'infinity')
+      AND sc.in_force(c.valid_from, c.valid_to, sc.today())
     ORDER BY s.full_name COLLATE "tr-x-icu", c.is_primary DESC, c.id;
 END
 $$;
@@ -449,9 +449,7 @@ RETURNS SETOF sc_api.coach_relation
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
-    IF NOT sc.may_see_student(actor, user_coaches.user_id) THEN
-        PERFORM sc_api.refuse(404, 'not_found');
-    END IF;
+    PERFORM sc.require_student(actor, user_coaches.user_id);
     RETURN QUERY SELECT * FROM sc.coach_relations(NULL, user_coaches.user_id);
 END
 $$;
@@ -535,15 +533,25 @@ END
 $$;
 COMMENT ON FUNCTION sc_api.my_children(bigint) IS 'Children of the guardian, as the school has confirmed them.';
 
+CREATE FUNCTION sc.check_relation(relation text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+AS $$
+BEGIN
+    IF relation NOT IN ('mother', 'father', 'parent', 'guardian', 'other') THEN
+        PERFORM sc_api.invalid('relation', 'invalid_choice', '{"choices": "mother, father, parent, guardian, other"}');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION sc.check_relation(text) IS 'notes a field error if a guardian cannot be that to a student';
+
 CREATE FUNCTION sc_api.child_request(actor bigint, _student_no text, _relation text DEFAULT 'parent')
 RETURNS sc_api.accepted
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF _relation NOT IN ('mother', 'father', 'parent', 'guardian', 'other') THEN
-        PERFORM sc_api.invalid('relation', 'invalid_choice', '{"choices": "mother, father, parent, guardian, other"}');
-        PERFORM sc_api.check_valid();
-    END IF;
+    PERFORM sc.check_relation(_relation);
+    PERFORM sc_api.check_valid();
     INSERT INTO sc.guardians (guardian_id, student_id, relation)
     SELECT actor, s.user_id, _relation FROM sc.students AS s WHERE s.student_no = btrim(_student_no) AND s.user_id <> actor
     ON CONFLICT (guardian_id, student_id) WHERE revoked_at IS NULL DO NOTHING;
@@ -558,9 +566,7 @@ RETURNS SETOF sc_api.guardian
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
-    IF NOT sc.may_see_student(actor, user_guardians.user_id) THEN
-        PERFORM sc_api.refuse(404, 'not_found');
-    END IF;
+    PERFORM sc.require_student(actor, user_guardians.user_id);
     RETURN QUERY SELECT * FROM sc.guardian_relations(NULL, user_guardians.user_id);
 END
 $$;
@@ -580,9 +586,7 @@ BEGIN
     IF _guardian_id = guardian_add.user_id OR NOT EXISTS (SELECT FROM sc.users AS u WHERE u.id = _guardian_id AND u.anonymised_at IS NULL) THEN
         PERFORM sc_api.invalid('guardian_id', 'unknown_reference');
     END IF;
-    IF _relation NOT IN ('mother', 'father', 'parent', 'guardian', 'other') THEN
-        PERFORM sc_api.invalid('relation', 'invalid_choice', '{"choices": "mother, father, parent, guardian, other"}');
-    END IF;
+    PERFORM sc.check_relation(_relation);
     PERFORM sc_api.check_valid();
     INSERT INTO sc.guardians AS g (guardian_id, student_id, relation, approved_at)
     VALUES (_guardian_id, guardian_add.user_id, _relation, clock_timestamp())

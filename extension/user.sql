@@ -123,7 +123,7 @@ BEGIN
     SELECT u.id, u.email, s.student_no, u.full_name, u.phone, r.name, sc.role_names(u.id), u.locale,
            u.email_verified_at IS NOT NULL, u.is_active, s.grade, s.track, s.branch_id, s.city, s.is_graduate,
            ARRAY(SELECT m.group_id FROM sc.group_members AS m
-                 WHERE m.student_id = u.id AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')
+                 WHERE m.student_id = u.id AND sc.in_force(m.valid_from, m.valid_to, sc.today())
                  ORDER BY m.group_id),
            u.created_at
     INTO p
@@ -191,13 +191,13 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT c.student_id FROM sc.coach_students AS c
-    WHERE c.coach_id = staff AND sc.today() BETWEEN c.valid_from AND coalesce(c.valid_to, 'infinity')
+    WHERE c.coach_id = staff AND sc.in_force(c.valid_from, c.valid_to, sc.today())
     UNION
     SELECT e.user_id FROM sc.courses AS k JOIN sc.enrollments AS e ON e.course_id = k.id
     WHERE k.teacher_id = staff AND k.is_active AND e.status IN ('active', 'completed')
     UNION
     SELECT m.student_id FROM sc.groups AS g JOIN sc.group_members AS m ON m.group_id = g.id
-    WHERE g.teacher_id = staff AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity');
+    WHERE g.teacher_id = staff AND sc.in_force(m.valid_from, m.valid_to, sc.today());
 END
 $$;
 COMMENT ON FUNCTION sc.students_of(bigint) IS 'students whom a coach follows or a teacher teaches';
@@ -252,7 +252,7 @@ BEGIN
     END IF;
     IF in_group IS NOT NULL THEN
         members := ARRAY(SELECT m.student_id FROM sc.group_members AS m
-                         WHERE m.group_id = in_group AND sc.today() BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity'));
+                         WHERE m.group_id = in_group AND sc.in_force(m.valid_from, m.valid_to, sc.today()));
     END IF;
     IF NOT everybody THEN
         visible := ARRAY(SELECT sc.students_of(actor));
@@ -276,9 +276,7 @@ RETURNS sc_api.profile
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF NOT sc.may_see_student(actor, user_get.user_id) THEN
-        PERFORM sc_api.refuse(404, 'not_found');
-    END IF;
+    PERFORM sc.require_student(actor, user_get.user_id);
     IF actor <> user_get.user_id THEN
         INSERT INTO sc.card_views (staff_id, user_id, ip, request_id)
         SELECT actor, u.id, sc.ctx_ip(ctx), ctx ->> 'request_id' FROM sc.users AS u WHERE u.id = user_get.user_id;

@@ -56,7 +56,7 @@ BEGIN
         FROM sc.group_members AS m
         JOIN sc.groups AS x ON x.id = m.group_id
         WHERE m.student_id = r.user_id
-          AND (r.submitted_at AT TIME ZONE 'Europe/Istanbul')::date BETWEEN m.valid_from AND coalesce(m.valid_to, 'infinity')
+          AND sc.in_force(m.valid_from, m.valid_to, sc.school_day(r.submitted_at))
         ORDER BY x.id = result_list.group_id DESC NULLS LAST, m.valid_from DESC
         LIMIT 1
     ) AS g ON true
@@ -291,9 +291,7 @@ RETURNS sc_api.exam_analysis
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    IF NOT sc.may_see_student(actor, user_id) THEN
-        PERFORM sc_api.refuse(404, 'not_found');
-    END IF;
+    PERFORM sc.require_student(actor, user_id);
     IF last NOT BETWEEN 1 AND 50 THEN
         PERFORM sc_api.invalid('last', 'out_of_range');
         PERFORM sc_api.check_valid();

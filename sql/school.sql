@@ -96,3 +96,19 @@ SELECT c.status FROM pg_temp.call(314, pg_temp.who('admin'), ARRAY[:'grp']) AS c
 SELECT c.status, c.body ->> 'total' AS total, (c.body #>> '{items,0,id}')::bigint = :grp AS id, c.body #> '{items,0,deleted_at}' <> 'null' AS deleted FROM pg_temp.call(310, pg_temp.who('s1'), '{}', 'updated_since=' || :'since') AS c;
 SELECT c.status, c.code FROM pg_temp.call(312, pg_temp.who('s1'), ARRAY[:'grp']) AS c;
 ROLLBACK;
+
+-- What lasts from day to day: the days around it, and no end. The planner must
+-- see through it, or every member of a class costs a call.
+SELECT d, sc.in_force('2026-09-07', '2026-09-09', d) AS ended, sc.in_force('2026-09-07', NULL, d) AS open
+FROM unnest('{2026-09-06,2026-09-07,2026-09-09,2026-09-10}'::date[]) AS d;
+SELECT sc.school_day('2026-09-07 20:59:59.999Z'), sc.school_day('2026-09-07 21:00Z');
+CREATE FUNCTION pg_temp.plan(q text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || q;
+END
+$$;
+SELECT p AS not_inlined
+FROM unnest(ARRAY['SELECT FROM sc.group_members AS m WHERE sc.in_force(m.valid_from, m.valid_to, sc.today())',
+                  'SELECT FROM sc.exam_results AS r, sc.group_members AS m WHERE sc.in_force(m.valid_from, m.valid_to, sc.school_day(r.submitted_at))']) AS q,
+     pg_temp.plan(q) AS p
+WHERE p ~ 'in_force|school_day';
