@@ -628,6 +628,25 @@ COMMENT ON FUNCTION sc_api.section_delete(bigint, bigint, bigint) IS 'Takes a se
 
 -- Questions.
 
+CREATE FUNCTION sc.exam_question_rows(exam_id bigint)
+RETURNS SETOF sc_api.exam_question
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+ROWS 120
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT q.question_id, q.section_id, q.order_index, q.version_id, v.version, b.current_version, v.type, v.name, v.prompt,
+           q.points::numeric, q.treatment, q.key IS NOT NULL
+    FROM sc.exam_questions AS q
+    JOIN sc.questions AS b ON b.id = q.question_id
+    JOIN sc.question_versions AS v ON v.id = q.version_id
+    JOIN sc.exam_sections AS s ON s.id = q.section_id
+    WHERE q.exam_id = exam_question_rows.exam_id
+    ORDER BY s.order_index, q.order_index NULLS LAST, q.question_id;
+END
+$$;
+COMMENT ON FUNCTION sc.exam_question_rows(bigint) IS 'questions of an exam in the order of the paper';
+
 CREATE FUNCTION sc_api.exam_question_list(actor bigint, exam_id bigint, section_id bigint DEFAULT NULL, page int DEFAULT 1, per_page int DEFAULT 100)
 RETURNS SETOF sc_api.exam_question
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -638,15 +657,9 @@ BEGIN
                           WHERE q.exam_id = exam_question_list.exam_id
                             AND (exam_question_list.section_id IS NULL OR q.section_id = exam_question_list.section_id)));
     RETURN QUERY
-    SELECT q.question_id, q.section_id, q.order_index, q.version_id, v.version, v.type, v.name, v.prompt,
-           q.points::numeric, q.treatment, q.key IS NOT NULL
-    FROM sc.exam_questions AS q
-    JOIN sc.question_versions AS v ON v.id = q.version_id
-    JOIN sc.exam_sections AS s ON s.id = q.section_id
-    WHERE q.exam_id = exam_question_list.exam_id
-      AND (exam_question_list.section_id IS NULL OR q.section_id = exam_question_list.section_id)
-    ORDER BY s.order_index, q.order_index NULLS LAST, q.question_id
-    LIMIT per_page OFFSET (page - 1) * per_page;
+    SELECT q.* FROM sc.exam_question_rows(exam_id) AS q
+    WHERE exam_question_list.section_id IS NULL OR q.section_id = exam_question_list.section_id
+    LIMIT per_page OFFSET (page - 1)::bigint * per_page;
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_question_list(bigint, bigint, bigint, int, int) IS 'Questions of an exam in order, with the pinned versions.';
@@ -717,13 +730,7 @@ BEGIN
     FROM unnest(ids) WITH ORDINALITY AS u(id, place)
     JOIN sc.questions AS q ON q.id = u.id
     JOIN sc.question_versions AS v ON v.question_id = q.id AND v.version = q.current_version;
-    RETURN QUERY
-    SELECT q.question_id, q.section_id, q.order_index, q.version_id, v.version, v.type, v.name, v.prompt,
-           q.points::numeric, q.treatment, q.key IS NOT NULL
-    FROM sc.exam_questions AS q
-    JOIN sc.question_versions AS v ON v.id = q.version_id
-    WHERE q.exam_id = exam_question_add.exam_id AND q.question_id = ANY (ids)
-    ORDER BY q.order_index;
+    RETURN QUERY SELECT q.* FROM sc.exam_question_rows(exam_id) AS q WHERE q.question_id = ANY (ids);
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_question_add(bigint, bigint, bigint, bigint, bigint[], numeric) IS
@@ -787,12 +794,7 @@ BEGIN
                                 WHERE b.id = q.question_id)
                           ELSE q.version_id END
     WHERE q.exam_id = exam_question_patch.exam_id AND q.question_id = exam_question_patch.question_id;
-    SELECT q.question_id, q.section_id, q.order_index, q.version_id, x.version, x.type, x.name, x.prompt,
-           q.points::numeric, q.treatment, q.key IS NOT NULL
-    INTO v
-    FROM sc.exam_questions AS q
-    JOIN sc.question_versions AS x ON x.id = q.version_id
-    WHERE q.exam_id = exam_question_patch.exam_id AND q.question_id = exam_question_patch.question_id;
+    SELECT q.* INTO v FROM sc.exam_question_rows(exam_id) AS q WHERE q.question_id = exam_question_patch.question_id;
     RETURN v;
 END
 $$;

@@ -529,6 +529,7 @@ CREATE TYPE sc_api.exam_question AS (
     order_index int,
     version_id bigint,
     version int,
+    latest_version int,
     type text,
     name text,
     prompt text,
@@ -541,6 +542,7 @@ COMMENT ON COLUMN sc_api.exam_question.section_id IS 'section';
 COMMENT ON COLUMN sc_api.exam_question.order_index IS 'place in the section; NULL = in the pool of a drawn section';
 COMMENT ON COLUMN sc_api.exam_question.version_id IS 'pinned version';
 COMMENT ON COLUMN sc_api.exam_question.version IS 'its number';
+COMMENT ON COLUMN sc_api.exam_question.latest_version IS 'number of the version that the bank has now';
 COMMENT ON COLUMN sc_api.exam_question.type IS 'kind of question';
 COMMENT ON COLUMN sc_api.exam_question.name IS 'short name';
 COMMENT ON COLUMN sc_api.exam_question.prompt IS 'text';
@@ -583,6 +585,8 @@ CREATE TYPE sc_api.my_exam AS (
     has_password boolean,
     attempt_id bigint,
     attempt_state text,
+    deadline_at timestamptz,
+    remaining_ms bigint,
     server_now timestamptz
 );
 COMMENT ON COLUMN sc_api.my_exam.exam_id IS 'exam';
@@ -591,7 +595,7 @@ COMMENT ON COLUMN sc_api.my_exam.exam_type IS 'TYT, AYT, …';
 COMMENT ON COLUMN sc_api.my_exam.course_id IS 'course; may be none';
 COMMENT ON COLUMN sc_api.my_exam.opens_at IS 'earliest start, for this student';
 COMMENT ON COLUMN sc_api.my_exam.closes_at IS 'latest end, for this student';
-COMMENT ON COLUMN sc_api.my_exam.time_limit IS 'seconds, for this student';
+COMMENT ON COLUMN sc_api.my_exam.time_limit IS 'seconds, for this student; see deadline_at';
 COMMENT ON COLUMN sc_api.my_exam.max_attempts IS '0 = no limit';
 COMMENT ON COLUMN sc_api.my_exam.attempts_used IS 'attempts begun';
 COMMENT ON COLUMN sc_api.my_exam.allowed IS 'a start, or going on, is possible now';
@@ -599,6 +603,8 @@ COMMENT ON COLUMN sc_api.my_exam.reason IS 'ok, in_progress, or why not';
 COMMENT ON COLUMN sc_api.my_exam.has_password IS 'a password is asked at the start';
 COMMENT ON COLUMN sc_api.my_exam.attempt_id IS 'latest attempt; NULL = none';
 COMMENT ON COLUMN sc_api.my_exam.attempt_state IS 'its state';
+COMMENT ON COLUMN sc_api.my_exam.deadline_at IS 'end of the time: of the attempt that runs, or of one begun now, which the close may cut short';
+COMMENT ON COLUMN sc_api.my_exam.remaining_ms IS 'milliseconds until then';
 COMMENT ON COLUMN sc_api.my_exam.server_now IS 'the only clock that counts';
 
 CREATE FUNCTION sc.exam_sections_view(exam_id bigint)

@@ -11,12 +11,16 @@ CREATE TYPE sc_api.waiting_answer AS (
     max_points numeric,
     answer jsonb,
     points numeric,
+    rubric jsonb,
     comment text,
+    graded_by bigint,
     graded_at timestamptz
 );
 COMMENT ON TYPE sc_api.waiting_answer IS 'an answer that a person marks';
 COMMENT ON COLUMN sc_api.waiting_answer.key IS 'rubric or model answer';
 COMMENT ON COLUMN sc_api.waiting_answer.points IS 'points given; null = still waits';
+COMMENT ON COLUMN sc_api.waiting_answer.rubric IS 'points per criterion, as given';
+COMMENT ON COLUMN sc_api.waiting_answer.graded_by IS 'who marked it';
 
 CREATE FUNCTION sc_api.exam_grading(
     actor bigint,
@@ -31,8 +35,7 @@ AS $$
 BEGIN
     PERFORM sc.read_exam(actor, exam_id);
     RETURN QUERY
-    SELECT w.attempt_id, w.user_id, w.full_name, w.question_id, w.type, w.prompt, w.key, w.max_points, w.answer,
-           w.points, w.comment, w.graded_at
+    SELECT w.*
     FROM sc.answers_to_mark(exam_grading.exam_id, exam_grading.graded, exam_grading.question_id) AS w
     ORDER BY w.question_id, w.attempt_id
     LIMIT exam_grading.per_page OFFSET (exam_grading.page - 1)::bigint * exam_grading.per_page;
@@ -51,7 +54,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT a.id, a.user_id, u.full_name, i.question_id, v.type, v.prompt, coalesce(eq.key, v.key), eq.points, ans.answer,
-           g.points, g.comment, g.graded_at
+           g.points, g.rubric, g.comment, g.graded_by, g.graded_at
     FROM sc.exam_attempts AS a
     JOIN sc.users AS u ON u.id = a.user_id
     JOIN sc.exam_results AS r ON r.attempt_id = a.id

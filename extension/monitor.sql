@@ -288,7 +288,9 @@ CREATE TYPE sc_api.exam_override AS (
     id bigint,
     exam_id bigint,
     user_id bigint,
+    full_name text,
     group_id bigint,
+    group_name text,
     opens_at timestamptz,
     closes_at timestamptz,
     time_limit int,
@@ -303,7 +305,9 @@ CREATE TYPE sc_api.exam_override AS (
 COMMENT ON COLUMN sc_api.exam_override.id IS 'identity';
 COMMENT ON COLUMN sc_api.exam_override.exam_id IS 'exam';
 COMMENT ON COLUMN sc_api.exam_override.user_id IS 'for a student';
+COMMENT ON COLUMN sc_api.exam_override.full_name IS 'the student''s name';
 COMMENT ON COLUMN sc_api.exam_override.group_id IS 'or for a class';
+COMMENT ON COLUMN sc_api.exam_override.group_name IS 'name of the class';
 COMMENT ON COLUMN sc_api.exam_override.opens_at IS 'opening; NULL = the exam''s';
 COMMENT ON COLUMN sc_api.exam_override.closes_at IS 'close; NULL = the exam''s';
 COMMENT ON COLUMN sc_api.exam_override.time_limit IS 'seconds, 0 = no limit; NULL = the exam''s';
@@ -323,10 +327,10 @@ BEGIN
     PERFORM sc.read_exam(actor, exam_id);
     PERFORM sc_api.total((SELECT count(*) FROM sc.exam_overrides AS o WHERE o.exam_id = override_list.exam_id));
     RETURN QUERY
-    SELECT o.id, o.exam_id, o.user_id, o.group_id, o.opens_at, o.closes_at, o.time_limit, o.extra_seconds,
-           o.max_attempts, o.password_hash IS NOT NULL, o.reason, o.created_by, o.created_at, o.updated_at
-    FROM sc.exam_overrides AS o WHERE o.exam_id = override_list.exam_id
-    ORDER BY o.id LIMIT per_page OFFSET (page - 1) * per_page;
+    SELECT v.*
+    FROM (SELECT o.id FROM sc.exam_overrides AS o WHERE o.exam_id = override_list.exam_id
+          ORDER BY o.id LIMIT per_page OFFSET (page - 1)::bigint * per_page) AS x, sc.override_view(x.id) AS v
+    ORDER BY v.id;
 END
 $$;
 COMMENT ON FUNCTION sc_api.override_list(bigint, bigint, int, int) IS 'Other times for students and classes.';
@@ -338,13 +342,28 @@ AS $$
 DECLARE
     v sc_api.exam_override;
 BEGIN
-    SELECT o.id, o.exam_id, o.user_id, o.group_id, o.opens_at, o.closes_at, o.time_limit, o.extra_seconds,
+    SELECT o.id, o.exam_id, o.user_id, u.full_name, o.group_id, g.name, o.opens_at, o.closes_at, o.time_limit, o.extra_seconds,
            o.max_attempts, o.password_hash IS NOT NULL, o.reason, o.created_by, o.created_at, o.updated_at
-    INTO v FROM sc.exam_overrides AS o WHERE o.id = override_id;
+    INTO v
+    FROM sc.exam_overrides AS o
+    LEFT JOIN sc.users AS u ON u.id = o.user_id
+    LEFT JOIN sc.groups AS g ON g.id = o.group_id
+    WHERE o.id = override_id;
     RETURN v;
 END
 $$;
 COMMENT ON FUNCTION sc.override_view(bigint) IS 'an override as staff sees it';
+
+CREATE FUNCTION sc.override_noted(v sc_api.exam_override)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    -- a log keeps no names: who is erased must not go on in it
+    RETURN to_jsonb(v) - '{full_name,group_name}'::text[];
+END
+$$;
+COMMENT ON FUNCTION sc.override_noted(sc_api.exam_override) IS 'an override as the log of an exam holds it';
 
 CREATE FUNCTION sc.check_override(time_limit int, extra_seconds int, max_attempts int, opens_at timestamptz, closes_at timestamptz, reason text)
 RETURNS void
@@ -411,7 +430,7 @@ BEGIN
     VALUES (override_create.exam_id, _user_id, _group_id, _opens_at, _closes_at, _time_limit, _extra_seconds, _max_attempts,
             hash, btrim(_reason), actor)
     RETURNING id INTO made;
-    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override', to_jsonb(sc.override_view(made)));
+    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override', sc.override_noted(sc.override_view(made)));
     RETURN sc.override_view(made);
 END
 $$;
@@ -455,7 +474,7 @@ BEGIN
         max_attempts = v.max_attempts, reason = coalesce(btrim(_reason), o.reason),
         password_hash = CASE WHEN 'password' = ANY (given) THEN hash ELSE o.password_hash END
     WHERE o.id = override_id;
-    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override', to_jsonb(sc.override_view(override_id)));
+    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override', sc.override_noted(sc.override_view(override_id)));
     RETURN sc.override_view(override_id);
 END
 $$;
@@ -474,7 +493,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM sc_api.refuse(404, 'not_found');
     END IF;
-    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override_removed', to_jsonb(v));
+    PERFORM sc.exam_audit_note(exam_id, NULL, actor, 'override_removed', sc.override_noted(v));
 END
 $$;
 COMMENT ON FUNCTION sc_api.override_delete(bigint, bigint, bigint) IS 'Takes an override back; running attempts follow at once.';
@@ -633,6 +652,7 @@ CREATE TYPE sc_api.exam_audit_row AS (
     id bigint,
     attempt_id bigint,
     actor_id bigint,
+    actor_name text,
     action text,
     detail jsonb,
     at timestamptz
@@ -640,6 +660,7 @@ CREATE TYPE sc_api.exam_audit_row AS (
 COMMENT ON COLUMN sc_api.exam_audit_row.id IS 'identity';
 COMMENT ON COLUMN sc_api.exam_audit_row.attempt_id IS 'attempt';
 COMMENT ON COLUMN sc_api.exam_audit_row.actor_id IS 'who; NULL = the system';
+COMMENT ON COLUMN sc_api.exam_audit_row.actor_name IS 'name of who';
 COMMENT ON COLUMN sc_api.exam_audit_row.action IS 'what';
 COMMENT ON COLUMN sc_api.exam_audit_row.detail IS 'what exactly, and why';
 COMMENT ON COLUMN sc_api.exam_audit_row.at IS 'when';
@@ -651,7 +672,8 @@ AS $$
 BEGIN
     PERFORM sc.read_exam(actor, exam_id);
     PERFORM sc_api.total((SELECT count(*) FROM sc.exam_audit AS x WHERE x.exam_id = exam_audit.exam_id));
-    RETURN QUERY SELECT x.id, x.attempt_id, x.actor_id, x.action, x.detail, x.at FROM sc.exam_audit AS x
+    RETURN QUERY SELECT x.id, x.attempt_id, x.actor_id, u.full_name, x.action, x.detail, x.at
+                 FROM sc.exam_audit AS x LEFT JOIN sc.users AS u ON u.id = x.actor_id
                  WHERE x.exam_id = exam_audit.exam_id ORDER BY x.id DESC LIMIT per_page OFFSET (page - 1) * per_page;
 END
 $$;
@@ -665,13 +687,16 @@ CREATE TYPE sc_api.review_item AS (
     section_id bigint,
     type text,
     prompt text,
+    format text,
     options jsonb,
+    media jsonb,
     answer jsonb,
     outcome text,
     points numeric,
     max_points numeric,
     key jsonb,
     explanation text,
+    rubric jsonb,
     comment text
 );
 COMMENT ON COLUMN sc_api.review_item.question_id IS 'question';
@@ -679,13 +704,16 @@ COMMENT ON COLUMN sc_api.review_item.number IS 'place in the attempt';
 COMMENT ON COLUMN sc_api.review_item.section_id IS 'section';
 COMMENT ON COLUMN sc_api.review_item.type IS 'kind of question';
 COMMENT ON COLUMN sc_api.review_item.prompt IS 'text';
+COMMENT ON COLUMN sc_api.review_item.format IS 'markdown, html or plain';
+COMMENT ON COLUMN sc_api.review_item.media IS '[{"url", "kind", "alt"}]';
 COMMENT ON COLUMN sc_api.review_item.options IS 'choices as the attempt showed them';
 COMMENT ON COLUMN sc_api.review_item.answer IS 'own answer; NULL = blank, or not shown now';
 COMMENT ON COLUMN sc_api.review_item.outcome IS 'right, wrong, blank, partly, excluded, waiting or full_credit; NULL = not shown now';
-COMMENT ON COLUMN sc_api.review_item.points IS 'points; NULL = not shown now';
+COMMENT ON COLUMN sc_api.review_item.points IS 'points, where marks and correctness are shown; of an essay where marks are; NULL = not shown now';
 COMMENT ON COLUMN sc_api.review_item.max_points IS 'worth';
 COMMENT ON COLUMN sc_api.review_item.key IS 'what is right; NULL = not shown now';
 COMMENT ON COLUMN sc_api.review_item.explanation IS 'why; NULL = none, or not shown now';
+COMMENT ON COLUMN sc_api.review_item.rubric IS 'points per criterion, of an answer marked by hand; NULL = none, or not shown now';
 COMMENT ON COLUMN sc_api.review_item.comment IS 'the teacher''s word';
 
 CREATE TYPE sc_api.review AS (
@@ -738,17 +766,20 @@ BEGIN
         v.result := sc.result_counts(attempt_id);
     END IF;
     IF v.shows && '{answer,correctness,key,explanation}' THEN
-        SELECT array_agg(ROW(u.question_id, u.number, u.section_id, q.type, q.prompt,
+        SELECT array_agg(ROW(u.question_id, u.number, u.section_id, q.type, q.prompt, q.format,
                    sc.shown_options(q.type, CASE WHEN 'explanation' = ANY (v.shows) THEN q.options ELSE sc.options_public(q.type, q.options, false) END,
                                     a.seed, u.question_id, a.shuffle_options),
+                   q.media,
                    CASE WHEN 'answer' = ANY (v.shows) THEN sc.shown_answer(q.type, q.options, a.seed, u.question_id, a.shuffle_options, s.answer) END,
                    CASE WHEN 'correctness' = ANY (v.shows) THEN
                        CASE r.item_outcomes[i.place] WHEN 1 THEN 'right' WHEN 0 THEN 'blank' WHEN -1 THEN 'wrong' WHEN 2 THEN 'partly'
                             WHEN 3 THEN 'excluded' WHEN 4 THEN 'waiting' WHEN 5 THEN 'full_credit' END END,
-                   CASE WHEN 'marks' = ANY (v.shows) THEN r.item_points[i.place] END,
+                   -- points tell right from wrong, but for what a person marks
+                   CASE WHEN 'marks' = ANY (v.shows) AND ('correctness' = ANY (v.shows) OR q.type = 'essay') THEN r.item_points[i.place] END,
                    x.points,
                    CASE WHEN 'key' = ANY (v.shows) THEN sc.shown_key(q.type, q.options, a.seed, u.question_id, a.shuffle_options, coalesce(x.key, q.key)) END,
                    CASE WHEN 'explanation' = ANY (v.shows) THEN q.explanation END,
+                   CASE WHEN 'marks' = ANY (v.shows) THEN g.rubric END,
                    CASE WHEN 'marks' = ANY (v.shows) THEN g.comment END)::sc_api.review_item ORDER BY u.number)
         INTO v.items
         FROM sc.exam_attempts AS t

@@ -186,37 +186,66 @@ COMMENT ON FUNCTION sc_api.exam_unpublish(bigint, bigint) IS 'Makes a published 
 
 -- The student's list.
 
+CREATE FUNCTION sc.my_exam_rows(student bigint, exam_ids bigint[], at timestamptz DEFAULT clock_timestamp())
+RETURNS SETOF sc_api.my_exam
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+ROWS 50
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT e.id, e.title, e.exam_type, e.course_id, w.opens_at, w.closes_at, w.time_limit, w.max_attempts,
+           w.attempts_used, w.allowed, w.reason, w.has_password, l.id, l.state, d.deadline_at,
+           sc.remaining_ms(d.deadline_at, my_exam_rows.at), my_exam_rows.at
+    FROM sc.exam_windows(exam_ids, student, my_exam_rows.at) AS w
+    JOIN sc.exams AS e ON e.id = w.exam_id
+    LEFT JOIN LATERAL (SELECT a.id, a.state, a.deadline_at FROM sc.exam_attempts AS a
+                       WHERE a.exam_id = e.id AND a.user_id = student AND NOT a.is_preview
+                       ORDER BY a.attempt_no DESC LIMIT 1) AS l ON true
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.state IN ('in_progress', 'overdue') THEN l.deadline_at
+                                    WHEN w.allowed THEN w.deadline_if_started_now END AS deadline_at) AS d
+    WHERE e.kind = 'online' AND w.reason NOT IN ('exam_not_yours', 'inactive_user', 'exam_unpublished')
+    ORDER BY coalesce(w.opens_at, e.published_at) DESC, e.id DESC;
+END
+$$;
+COMMENT ON FUNCTION sc.my_exam_rows(bigint, bigint[], timestamptz) IS
+    'of these exams those that the student may see, newest first, each with what holds for the student';
+
 CREATE FUNCTION sc_api.my_exams(actor bigint, status text DEFAULT NULL, page int DEFAULT 1, per_page int DEFAULT 20)
 RETURNS SETOF sc_api.my_exam
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
-    at timestamptz := clock_timestamp();
     mine sc_api.my_exam[];
 BEGIN
     IF status NOT IN ('upcoming', 'open', 'done', 'closed') THEN
         PERFORM sc_api.invalid('status', 'invalid_value');
         PERFORM sc_api.check_valid();
     END IF;
-    SELECT array_agg(ROW(e.id, e.title, e.exam_type, e.course_id, w.opens_at, w.closes_at, w.time_limit, w.max_attempts,
-                         w.attempts_used, w.allowed, w.reason, w.has_password, l.id, l.state, at)::sc_api.my_exam
-                     ORDER BY coalesce(w.opens_at, e.published_at) DESC, e.id DESC)
-    INTO mine
-    FROM sc.exam_windows(ARRAY(SELECT sc.exams_shown_to(actor, at)), actor, at) AS w
-    JOIN sc.exams AS e ON e.id = w.exam_id
-    LEFT JOIN LATERAL (SELECT a.id, a.state FROM sc.exam_attempts AS a
-                       WHERE a.exam_id = e.id AND a.user_id = actor AND NOT a.is_preview
-                       ORDER BY a.attempt_no DESC LIMIT 1) AS l ON true
-    WHERE e.kind = 'online' AND w.reason <> 'exam_not_yours'
-      AND CASE my_exams.status
-              WHEN 'upcoming' THEN w.reason = 'exam_not_open'
-              WHEN 'open' THEN w.allowed
-              WHEN 'done' THEN l.state IN ('submitted', 'graded')
-              WHEN 'closed' THEN w.reason = 'exam_closed'
-              ELSE true END;
-    PERFORM sc_api.total(coalesce(cardinality(mine), 0));
-    RETURN QUERY SELECT * FROM unnest(mine[(page - 1) * per_page + 1 : page * per_page]);
+    mine := ARRAY(
+        SELECT r FROM sc.my_exam_rows(actor, ARRAY(SELECT sc.exams_shown_to(actor))) AS r
+        WHERE CASE my_exams.status
+                  WHEN 'upcoming' THEN r.reason = 'exam_not_open'
+                  WHEN 'open' THEN r.allowed
+                  WHEN 'done' THEN r.attempt_state IN ('submitted', 'graded')
+                  WHEN 'closed' THEN r.reason = 'exam_closed'
+                  ELSE true END);
+    PERFORM sc_api.total(cardinality(mine));
+    RETURN QUERY SELECT * FROM unnest(mine[(page - 1)::bigint * per_page + 1 : page::bigint * per_page]);
 END
 $$;
 COMMENT ON FUNCTION sc_api.my_exams(bigint, text, int, int) IS
 'Own exams, newest first, each with what holds for the caller. status: upcoming, open, done or closed.';
+
+CREATE FUNCTION sc_api.my_exam(actor bigint, exam_id bigint)
+RETURNS sc_api.my_exam
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    mine sc_api.my_exam;
+BEGIN
+    SELECT r.* INTO mine FROM sc.my_exam_rows(actor, ARRAY[exam_id]) AS r;
+    RETURN mine;
+END
+$$;
+COMMENT ON FUNCTION sc_api.my_exam(bigint, bigint) IS
+'What holds for the caller in an exam: opening, close and limit after all overrides, attempts, and when the time would end.';

@@ -310,6 +310,17 @@ COMMENT ON FUNCTION sc.regrade_exam(bigint) IS
 
 -- The same over REST.
 
+CREATE TYPE sc_api.regrade_change AS (
+    result_id bigint,
+    user_id bigint,
+    full_name text,
+    before jsonb,
+    after jsonb
+);
+COMMENT ON TYPE sc_api.regrade_change IS 'what a correction changes for a student';
+COMMENT ON COLUMN sc_api.regrade_change.before IS 'correct, wrong, blank, net, points, max_points before';
+COMMENT ON COLUMN sc_api.regrade_change.after IS 'the same after';
+
 CREATE TYPE sc_api.regrade AS (
     regrade_id bigint,
     exam_id bigint,
@@ -324,7 +335,7 @@ CREATE TYPE sc_api.regrade AS (
     changed int,
     created_at timestamptz,
     finished_at timestamptz,
-    changes sc.score_change[]
+    changes sc_api.regrade_change[]
 );
 COMMENT ON TYPE sc_api.regrade IS 'a correction of keys and what it changed';
 COMMENT ON COLUMN sc_api.regrade.regrade_id IS 'null in a dry run';
@@ -344,9 +355,10 @@ BEGIN
     SELECT g.id, g.exam_id, g.policy, g.question_ids, g.only_if_higher, g.reason, false, g.state, g.total, g.examined, g.changed,
            g.created_at, g.finished_at,
            CASE WHEN with_changes THEN ARRAY(
-               SELECT ROW(c.result_id, r.user_id, c.before, c.after)::sc.score_change
+               SELECT ROW(c.result_id, r.user_id, u.full_name, c.before, c.after)::sc_api.regrade_change
                FROM sc.regrade_changes AS c
                JOIN sc.exam_results AS r ON r.id = c.result_id
+               JOIN sc.users AS u ON u.id = r.user_id
                WHERE c.regrade_id = g.id
                ORDER BY c.result_id
                LIMIT 500) END
@@ -392,10 +404,12 @@ BEGIN
         answer.reason := reason;
         answer.dry_run := true;
         answer.state := 'dry_run';
-        SELECT count(*), array_agg(ROW(c.result_id, c.user_id, c.before, c.after)::sc.score_change) FILTER (WHERE c.n <= 500)
+        SELECT count(*), coalesce(array_agg(ROW(c.result_id, c.user_id, u.full_name, c.before, c.after)::sc_api.regrade_change
+                                            ORDER BY c.n) FILTER (WHERE c.n <= 500), '{}')
         INTO answer.changed, answer.changes
         FROM (SELECT p.*, row_number() OVER () AS n
-              FROM sc.regrade_preview(exam_id, policy, question_ids, keys, only_if_higher, actor) AS p) AS c;
+              FROM sc.regrade_preview(exam_id, policy, question_ids, keys, only_if_higher, actor) AS p) AS c
+        JOIN sc.users AS u ON u.id = c.user_id;
         SELECT count(*) INTO answer.examined FROM sc.exam_results AS r WHERE r.exam_id = exam_regrade.exam_id;
         answer.total := answer.examined;
         RETURN answer;

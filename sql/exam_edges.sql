@@ -199,7 +199,6 @@ END
 $$;
 SELECT w.said, pg_temp.short(w.said) FROM unnest(ARRAY['IĞDIR', 'ığdır', 'iğdir', 'İZMİR', 'izmir', 'IZMIR', E'I\u0307zmir', 'Izmır', ' ', 'Ankara']) WITH ORDINALITY AS w(said, n) ORDER BY w.n;
 
--- Failures seen elsewhere.
 -- 5b. what is shown is what is scored: who picks the right options by their texts has everything right, of every type, whatever the seed;
 -- and the review shows the options as the attempt did
 INSERT INTO sc.questions (id) SELECT n FROM generate_series(940021, 940024) AS n;
@@ -244,6 +243,35 @@ SELECT pg_temp.call(1000, 940002, '{940004}', '{}', 'time_limit', 'deadline_at',
 SELECT id AS a FROM sc.exam_attempts WHERE user_id = 940002 AND exam_id = 940004 \gset
 SELECT pg_temp.call(1002, 940002, ARRAY[:'a'], NULL, 'remaining_ms') AS clock, pg_temp.call(1006, 940002, ARRAY[:'a'], '{}', 'remaining_ms') AS handed_in, pg_temp.call(1002, 940002, ARRAY[:'a'], NULL, 'remaining_ms', 'accepts_answers') AS clock_after;
 
+-- 5c. what an app needs beside the numbers: names, places, the end of the time, the points of an essay's criteria
+INSERT INTO sc.questions (id) VALUES (940041);
+INSERT INTO sc.question_versions (id, question_id, version, type, prompt, format, key, points, media) VALUES (940041, 940041, 1, 'essay', 'Yaz', 'plain', '{"rubric": [{"text": "dil", "points": 2}, {"text": "içerik", "points": 3}]}', 5, '[{"url": "https://x.test/a.png"}]');
+INSERT INTO sc.exams (id, title, time_limit, closes_at, max_attempts, is_published, is_open_to_all, created_by, review_policy) VALUES (940005, 'Yazılı', 7200, clock_timestamp() + interval '1 hour', 1, true, true, 940090, '{"after": ["marks", "answer"], "open": ["marks", "answer"]}');
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count) VALUES (940041, 940005, 1, 'Y', 'Y', 1);
+INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index, points) VALUES (940005, 940041, 940041, 940041, 1, 5);
+SELECT m.title, m.reason, m.time_limit, m.deadline_at = (SELECT closes_at FROM sc.exams WHERE id = 940005) AS cut_short, m.remaining_ms BETWEEN 3500000 AND 3600000 AS an_hour FROM sc_api.my_exam(940001, 940005) AS m;
+SELECT pg_temp.call(920, 940001, '{940005}', NULL, 'exam_id', 'reason') AS one, pg_temp.call(920, 940001, '{999999999}') AS none, pg_temp.call(920, 940090, '{940005}', NULL, 'allowed') AS staff;
+SELECT s.attempt_id AS a FROM sc.start_attempt(940005, 940001) AS s \gset
+SELECT m.reason, m.attempt_state, m.deadline_at = a.deadline_at AS of_the_attempt FROM sc_api.my_exam(940001, 940005) AS m JOIN sc.exam_attempts AS a ON a.id = :a;
+SELECT pg_temp.call(1006, 940001, ARRAY[:'a'], '{"answers": [{"question_id": 940041, "seq": 1, "answer": "Uzun bir metin"}]}', 'state', 'result.state') AS handed_in,
+       pg_temp.call(1109, 940090, '{940005}', NULL, 'items.0.full_name', 'items.0.answer', 'items.0.points') AS waits;
+SELECT pg_temp.call(1110, 940090, ARRAY[:'a', '940041'], '{"points": 4, "rubric": [{"criterion": "dil", "points": 1}, {"criterion": "içerik", "points": 3}], "comment": "Güzel"}', 'state', 'points') AS marked,
+       pg_temp.call(1110, 940090, ARRAY[:'a', '940041'], '{"points": 4, "rubric": [{"criterion": "dil", "points": 1}]}') AS sum, pg_temp.call(1110, 940001, ARRAY[:'a', '940041'], '{"points": 5}') AS student;
+SELECT pg_temp.call(1109, 940090, '{940005}', '?graded=true', 'items.0.points', 'items.0.rubric', 'items.0.graded_by') AS marked,
+       pg_temp.call(1007, 940001, ARRAY[:'a'], NULL, 'items.0.format', 'items.0.media', 'items.0.points', 'items.0.rubric', 'items.0.comment', 'items.0.key') AS student;
+-- marks without correctness are those of the whole, and of what a person marked: points would tell which answers were right
+SELECT id AS b FROM sc.exam_attempts WHERE exam_id = 940004 AND user_id = 940002 \gset
+UPDATE sc.exams SET review_policy = '{"after": ["marks", "answer"], "open": ["marks", "answer"]}' WHERE id = 940004;
+SELECT pg_temp.call(1007, 940002, ARRAY[:'b'], NULL, 'result.net', 'items.0.points', 'items.0.outcome') AS marks_only;
+UPDATE sc.exams SET review_policy = '{"after": ["marks", "correctness"], "open": ["marks", "correctness"]}' WHERE id = 940004;
+SELECT pg_temp.call(1007, 940002, ARRAY[:'b'], NULL, 'result.net', 'items.0.points', 'items.0.outcome') AS and_correctness;
+SELECT pg_temp.call(961, 940090, '{940005}', '{"user_id": 940001, "extra_seconds": 60, "reason": "x"}', 'full_name', 'group_name') AS override, pg_temp.call(960, 940090, '{940005}', NULL, 'items.0.full_name') AS listed,
+       pg_temp.call(955, 940090, '{940005}', NULL, 'items.0.action', 'items.0.actor_name') AS log, (SELECT count(*) FROM sc.exam_audit WHERE detail::text LIKE '%Şule%') AS names_kept;
+SELECT pg_temp.call(1107, 940090, '{940005}', '{"policy": "full_credit", "question_ids": [940041], "reason": "x", "dry_run": true}', 'changed', 'changes.0.full_name', 'changes.0.before.points', 'changes.0.after.points') AS dry_run,
+       pg_temp.call(1107, 940090, '{940005}', '{"policy": "exclude", "question_ids": [940041], "reason": "x"}', 'state', 'changes.0.full_name') AS done;
+SELECT pg_temp.call(914, 940090, '{940005}', NULL, 'items.0.version', 'items.0.latest_version', 'items.0.treatment');
+
+-- Failures seen elsewhere.
 -- 6. the time is up, the student comes back: the old attempt is closed as of its deadline, not resumed, and not started anew where one is all there is
 UPDATE sc.exams SET max_attempts = 1 WHERE id = 940002;
 SELECT s.attempt_id AS a FROM sc.start_attempt(940002, 940002, at => '2030-05-01 09:00Z') AS s \gset

@@ -63,7 +63,7 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr,
     ('attempt_not_started', 409, 'This attempt has not been started', 'Bu sınav oturumu başlatılmamış', NULL, NULL, NULL),
     ('attempt_closed', 409, 'This attempt takes no answers any more', 'Bu oturum artık yanıt kabul etmiyor', 'Its state is {state}; what was saved in time counts.', 'Durumu: {state}; süresinde kaydedilenler geçerlidir.', NULL),
     ('attempt_running', 409, 'This attempt is still running', 'Bu oturum sürüyor', NULL, NULL, NULL),
-    ('invalid_answer', 422, 'Not an answer to this question', 'Bu soruya verilebilecek bir yanıt değil', NULL, NULL, NULL),
+    ('invalid_answer', 422, 'Not an answer to this question', 'Bu soruya verilebilecek bir yanıt değil', 'By type: single "b", multiple ["a", "c"], truefalse true, numeric 3.14 or "3,14", short and essay "text", matching {"1": "b"}, ordering ["c", "a", "b"], with the ids of the options shown; null clears.', 'Türüne göre: single "b", multiple ["a", "c"], truefalse true, numeric 3.14 ya da "3,14", short ve essay "metin", matching {"1": "b"}, ordering ["c", "a", "b"]; gösterilen seçeneklerin kimlikleriyle; null siler.', NULL),
     ('batch_too_long', 422, 'Too many answers at once', 'Tek seferde çok fazla yanıt', 'At most {max} are accepted.', 'En fazla {max} yanıt kabul edilir.', NULL),
     ('not_an_alternative', 422, 'Not an alternative section of this exam', 'Bu sınavın seçmeli bölümlerinden biri değil', NULL, NULL, NULL),
     ('one_of_each_group', 422, 'Only one section of a group can be chosen', 'Bir gruptan yalnız bir bölüm seçilebilir', NULL, NULL, NULL),
@@ -112,6 +112,7 @@ PERFORM sc.route(906, 'POST', '/exams/{exam_id}/publish', 'sc_api.exam_publish',
 PERFORM sc.route(907, 'POST', '/exams/{exam_id}/unpublish', 'sc_api.exam_unpublish', 'exams.own', '{"tag": "exams", "summary": "Make an exam a draft again"}');
 PERFORM sc.route(908, 'GET', '/exam-presets', 'sc_api.exam_presets', 'exams.create', '{"tag": "exams", "summary": "Presets"}');
 PERFORM sc.route(909, 'GET', '/users/me/exams', 'sc_api.my_exams', 'user', '{"tag": "exams", "summary": "Own exams"}');
+PERFORM sc.route(920, 'GET', '/users/me/exams/{exam_id}', 'sc_api.my_exam', 'user', '{"tag": "exams", "summary": "What holds for me in an exam"}');
 PERFORM sc.route(910, 'GET', '/exams/{exam_id}/sections', 'sc_api.section_list', 'exams.own', '{"tag": "exams", "summary": "Sections"}');
 PERFORM sc.route(911, 'POST', '/exams/{exam_id}/sections', 'sc_api.section_add', 'exams.own', '{"status": 201, "tag": "exams", "summary": "Add a section"}');
 PERFORM sc.route(912, 'PATCH', '/exams/{exam_id}/sections/{section_id}', 'sc_api.section_patch', 'exams.own', '{"tag": "exams", "summary": "Change a section"}');
