@@ -70,14 +70,18 @@ def main():
         conn.request("POST", "/api/v1" + path, body=body.encode("utf-8"), headers=headers)
         answer = conn.getresponse()
         text = answer.read().decode("utf-8")
+        doc = json.loads(text) if "json" in answer.headers.get("Content-Type", "") else {"title": text[:200]}
         if answer.status >= 300:
-            sys.exit(f"{path}: {answer.status} {text[:2000]}")
-        return json.loads(text)
+            faults = [f"  line {e['line']}, {e['field']}: {e['message']}" for e in doc.get("errors", [])]
+            if len(faults) > 5:
+                faults[5:] = [f"  … {len(faults) - 5} more" if len(faults) < 1000 else "  …"]
+            sys.exit("\n".join([f"{path}: {answer.status} {doc.get('title')}", *([doc["detail"]] if doc.get("detail") else []), *faults]))
+        return doc
     token = post("/auth/login", json.dumps({"email": email, "password": password}), "application/json")["access_token"]
     for kind, text in (("users", users_csv(folder)), ("courses", courses_csv(folder, "ogretmen@demo.test")),
                        ("enrollments", enrollments_csv(folder))):
         answer = post(f"/imports/{kind}", text, "text/csv", token)
-        print(kind, json.dumps(answer, ensure_ascii=False))
+        print(f"{answer['imported']:7} {kind}")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,14 @@ def test_admin_create(demo_instance):
     assert "at least" in demo_instance.coach("admin", "create", "kisa@okul.test", stdin="kisa\n", check=False)
 
 
+def test_the_open_universitys_data_can_be_loaded_once(demo_instance, data_file):
+    folder = os.path.dirname(data_file("oulad/studentRegistration.csv"))
+    out = demo_instance.coach("demo", "--oulad", folder)
+    assert [line.split() for line in out.splitlines()] == [["12400", "users"], ["12", "courses"], ["12489", "enrollments"]]
+    out = demo_instance.coach("demo", "--oulad", folder, check=False)
+    assert "line 2, student_no: This student number is in use" in out and len(out.splitlines()) < 12
+
+
 def test_production_refuses_the_demo(demo_instance):
     assert "production" in demo_instance.coach("demo", env={"COACH_ENV": "production"}, check=False)
 
@@ -119,6 +127,7 @@ def test_down_leaves_no_process_and_keeps_the_data(demo_instance):
     for pid in pids:
         wait_until(lambda pid=pid: not alive(pid), 20, f"process {pid} to end")
     demo_instance.coach("down")         # twice does no harm
+    assert "run ./coach up" in demo_instance.coach("demo", check=False)
     demo_instance.coach("up")
     assert Api(demo_instance.address).login("ogrenci@demo.test", DEMO_PASSWORD)
 
