@@ -21,8 +21,10 @@
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/typcache.h"
 
 #include "extension/query.h"
@@ -67,6 +69,24 @@ sc_query_end(void)
 	MemoryContextSwitchTo(caller);
 }
 
+/*
+ * The first plan is made as if every table were large.  These statements look
+ * for rows by key; planned while a table is still empty they would scan it, and
+ * go on scanning while the exam fills it, until it is next analyzed.
+ */
+static void
+plan_by_index(SPIPlanPtr plan)
+{
+	int			level = NewGUCNestLevel();
+	CachedPlan *cached;
+
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, level);
+}
+
 /* Prepare q unless that has been done.  A plan is kept only when complete. */
 static void
 prepare(ScQuery *q)
@@ -84,6 +104,7 @@ prepare(ScQuery *q)
 		elog(ERROR, "could not prepare \"%s\": %s", q->sql, SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep the plan of \"%s\"", q->sql);
+	plan_by_index(plan);
 	q->nargs = nargs;
 	q->plan = plan;
 }
