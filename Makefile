@@ -268,6 +268,7 @@ SHIM_SRCS = \
 	shim/scripts.c \
 	shim/server.c \
 	shim/stats.c \
+	shim/token.c \
 	shim/upload.c
 
 DAEMON_DIR = build/obj$(if $(SANITIZE),-san)

@@ -96,6 +96,17 @@ buf_int(Buf *b, int64_t n)
 }
 
 void
+buf_padded(Buf *b, int n, int digits)
+{
+	if (!reserve(b, (size_t) digits))
+		return;
+	for (int i = digits - 1; i >= 0; i--, n /= 10)
+		b->data[b->len + (size_t) i] = (char) ('0' + n % 10);
+	b->len += (size_t) digits;
+	b->data[b->len] = '\0';
+}
+
+void
 buf_printf(Buf *b, const char *fmt,...)
 {
 	char		line[512];

@@ -38,6 +38,7 @@ extern void buf_put(Buf *b, const void *data, size_t len);
 extern void buf_puts(Buf *b, const char *s);
 extern void buf_putc(Buf *b, char c);
 extern void buf_int(Buf *b, int64_t n);
+extern void buf_padded(Buf *b, int n, int digits);	/* zeros in front; n >= 0 */
 extern void buf_printf(Buf *b, const char *fmt,...)
 			__attribute__((format(printf, 2, 3)));
 

@@ -246,9 +246,9 @@ put_template(Buf *b, const Request *r, Str template)
 		p = close + 1;
 		if (str_is(name, STR("actor")))
 		{
-			if (r->actor == 0)
+			if (r->who.actor == 0)
 				return false;
-			buf_puts(b, r->actor_text);
+			buf_puts(b, r->who.actor_text);
 			continue;
 		}
 		param = find_param(r->route, name);

@@ -35,7 +35,7 @@ typedef struct Draw
 {
 	struct Ask *ask;
 	const Bucket *bucket;		/* NULL: nothing was asked */
-	char		key[96];
+	char		key[RATE_KEY];
 	int			key_len;
 	int64_t		left;			/* tokens, or minus ms to wait */
 } Draw;
@@ -77,7 +77,7 @@ bucket_of(Gate *g, const Request *r)
 {
 	struct in6_addr address;
 
-	if (r->actor != 0)
+	if (r->who.actor != 0)
 		return &g->limiter.buckets[r->route->rate == RATE_EXAM ? BUCKET_EXAM : BUCKET_API];
 	if (net_address(r->ip, &address) && nets_contain(&g->server->process->schools, &address))
 		return &g->limiter.school_ip;
@@ -224,7 +224,7 @@ conclude(Ask *ask)
 		r->verdict = GATE_REVOKED;
 		r->cache = CACHE_NONE;
 	}
-	else if (ask->cached && (r->actor == 0 || r->vouched))
+	else if (ask->cached && (r->who.actor == 0 || r->vouched))
 	{
 		if (!cache_serve(g, r))
 		{
@@ -276,7 +276,7 @@ on_session(RedisCmd *cmd, const RedisReply *reply)
 	{
 		ask->revoked = !redis_is_nil(redis_at(reply, 1));
 		r->vouched = !ask->revoked
-			&& entry_vouches(redis_text(redis_at(reply, 0)), r->iat_ms,
+			&& entry_vouches(redis_text(redis_at(reply, 0)), r->who.iat_ms,
 							 epoch_trusted(g->epoch, g->server_id));
 	}
 	answered(ask);
@@ -310,7 +310,7 @@ session_key(Request *r, const char *before, const char *name, const char *after)
 static Str
 user_entry(Request *r)
 {
-	return session_key(r, "session:user:", r->actor_text, ":active");
+	return session_key(r, "session:user:", r->who.actor_text, ":active");
 }
 
 static void
@@ -319,15 +319,15 @@ ask_limits(Gate *g, Ask *ask)
 	Request    *r = ask->request;
 
 	ask->limit.bucket = bucket_of(g, r);
-	ask->limit.key_len = r->actor != 0
-		? limiter_user_key(ask->limit.key, sizeof(ask->limit.key), r->actor_text, ask->limit.bucket)
-		: limiter_ip_key(ask->limit.key, sizeof(ask->limit.key), r->ip, false);
+	ask->limit.key_len = r->who.actor != 0
+		? limiter_user_key(ask->limit.key, r->who.actor_text, ask->limit.bucket)
+		: limiter_ip_key(ask->limit.key, r->ip, false);
 	draw(g, ask, &ask->limit, true);
 
-	if (r->route->rate != RATE_LOGIN || r->actor != 0)
+	if (r->route->rate != RATE_LOGIN || r->who.actor != 0)
 		return;
 	ask->login.bucket = login_bucket(g, ask->limit.bucket);
-	ask->login.key_len = limiter_ip_key(ask->login.key, sizeof(ask->login.key), r->ip, true);
+	ask->login.key_len = limiter_ip_key(ask->login.key, r->ip, true);
 	draw(g, ask, &ask->login, false);
 }
 
@@ -338,7 +338,7 @@ ask_session(Gate *g, Ask *ask)
 
 	ask->session_cmd.done = on_session;
 	ask->session_cmd.data = ask;
-	if (redis_send(g->session, g->session_db, &ask->session_cmd, 3, (Str[]) {STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->jti, "")}))
+	if (redis_send(g->session, g->session_db, &ask->session_cmd, 3, (Str[]) {STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->who.jti, "")}))
 		ask->pending++;
 }
 
@@ -361,7 +361,7 @@ gate_enter(Request *r)
 	if (r->route->rate != RATE_NONE)
 		ask_limits(g, ask);
 	trusted = g->epoch != NULL && epoch_trusted(g->epoch, g->server_id) != 0;
-	if (trusted && r->actor != 0 && (r->cache == CACHE_BYPASS || r->route->replica))
+	if (trusted && r->who.actor != 0 && (r->cache == CACHE_BYPASS || r->route->replica))
 		ask_session(g, ask);
 	if (trusted && r->cache == CACHE_BYPASS && cache_prepare(g, r))
 	{
@@ -413,18 +413,18 @@ void
 gate_vouch(Request *r)
 {
 	Gate	   *g = r->server->gate;
-	int64_t		ms = r->exp * 1000 - loop_wall_ms(r->server->loop);
+	int64_t		ms = r->who.exp * 1000 - loop_wall_ms(r->server->loop);
 	RedisCmd   *cmd;
 	char		moment[24];
 	char		epoch[24];
 	char		ttl[24];
 
-	if (r->actor == 0 || r->vouched || r->epoch == 0 || ms <= 0 || g->session == NULL
-		|| r->route->cache_key.data == NULL || r->iat_ms <= 0)
+	if (r->who.actor == 0 || r->vouched || r->epoch == 0 || ms <= 0 || g->session == NULL
+		|| r->route->cache_key.data == NULL || r->who.iat_ms <= 0)
 		return;
 	cmd = mem_alloc(sizeof(RedisCmd));
 	cmd->done = free_cmd;
-	if (!redis_eval(g->session, g->session_db, cmd, SCRIPT_VOUCH, 1, 4, (Str[]) {user_entry(r), {moment, (size_t) snprintf(moment, sizeof(moment), "%lld", (long long) r->iat_ms - 1)}, {epoch, (size_t) snprintf(epoch, sizeof(epoch), "%lld", (long long) r->epoch)}, {ttl, (size_t) snprintf(ttl, sizeof(ttl), "%lld", (long long) ms)}}))
+	if (!redis_eval(g->session, g->session_db, cmd, SCRIPT_VOUCH, 1, 4, (Str[]) {user_entry(r), {moment, (size_t) snprintf(moment, sizeof(moment), "%lld", (long long) r->who.iat_ms - 1)}, {epoch, (size_t) snprintf(epoch, sizeof(epoch), "%lld", (long long) r->epoch)}, {ttl, (size_t) snprintf(ttl, sizeof(ttl), "%lld", (long long) ms)}}))
 		free(cmd);
 }
 

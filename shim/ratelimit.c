@@ -89,15 +89,29 @@ limiter_take(Limiter *l, const Bucket *b, const char *key, size_t len,
 	return room / b->step_us;
 }
 
-int
-limiter_user_key(char *out, size_t size, const char *user, const Bucket *b)
+/* Keys and headers are written for every request, which is why printf() does not do it. */
+static char *
+put(char *p, const char *text)
 {
-	return snprintf(out, size, "ratelimit:user:%s:%s", user, b->name);
+	size_t		len = strlen(text);
+
+	memcpy(p, text, len + 1);
+	return p + len;
+}
+
+int
+limiter_user_key(char out[RATE_KEY], const char *user, const Bucket *b)
+{
+	char	   *p = put(out, "ratelimit:user:");
+
+	p = put(p, user);
+	*p++ = ':';
+	return (int) (put(p, b->name) - out);
 }
 
 /* An IPv6 customer has a /64 at least, so that is what counts as one address. */
 int
-limiter_ip_key(char *out, size_t size, const char *ip, bool login)
+limiter_ip_key(char out[RATE_KEY], const char *ip, bool login)
 {
 	struct in6_addr address;
 	char		text[INET6_ADDRSTRLEN] = "unknown";
@@ -114,17 +128,7 @@ limiter_ip_key(char *out, size_t size, const char *ip, bool login)
 			bits = "/64";
 		}
 	}
-	return snprintf(out, size, "ratelimit:ip:%s%s%s", text, bits, login ? ":login" : "");
-}
-
-/* This is written for every answer, which is why printf() does not do it. */
-static char *
-put(char *p, const char *text)
-{
-	size_t		len = strlen(text);
-
-	memcpy(p, text, len);
-	return p + len;
+	return snprintf(out, RATE_KEY, "ratelimit:ip:%s%s%s", text, bits, login ? ":login" : "");
 }
 
 static char *

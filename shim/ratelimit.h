@@ -22,6 +22,7 @@ typedef enum BucketKind
 } BucketKind;
 
 #define RATE_TEXT 64
+#define RATE_KEY 96
 
 /* `size` tokens, a new one every `step_us`. */
 typedef struct Bucket
@@ -58,9 +59,9 @@ extern void limiter_init(Limiter *l, const Config *c);
 extern int64_t limiter_take(Limiter *l, const Bucket *b, const char *key,
 							size_t len, int64_t now_us, bool take);
 
-/* Keys; they give the length. */
-extern int	limiter_user_key(char *out, size_t size, const char *user, const Bucket *b);
-extern int	limiter_ip_key(char *out, size_t size, const char *ip, bool login);
+/* Keys; they give the length.  user: the digits of an id. */
+extern int	limiter_user_key(char out[RATE_KEY], const char *user, const Bucket *b);
+extern int	limiter_ip_key(char out[RATE_KEY], const char *ip, bool login);
 
 /* Value of the RateLimit header. */
 extern void limiter_state(char out[RATE_TEXT], const Bucket *b, int64_t left);

@@ -9,15 +9,8 @@
 #ifndef SHIM_RELOAD_H
 #define SHIM_RELOAD_H
 
-#include "common/jwt.h"
 #include "shim/server.h"
-
-/* The keys that tokens may be signed with. */
-typedef struct Keys
-{
-	int			n;
-	JwtKey		keys[];
-} Keys;
+#include "shim/token.h"
 
 typedef struct Reload Reload;
 

@@ -26,6 +26,7 @@
 #include "shim/ratelimit.h"
 #include "shim/route.h"
 #include "shim/server.h"
+#include "shim/token.h"
 
 struct MHD_Connection;
 struct MHD_Response;
@@ -140,11 +141,7 @@ struct Request
 	struct in6_addr address;	/* the same; IPv4 mapped */
 
 	/* Who asks */
-	int64_t		actor;			/* user id; 0: anonymous */
-	char		actor_text[24];
-	char		jti[40];		/* "" when anonymous */
-	int64_t		iat_ms;
-	int64_t		exp;			/* seconds since 1970 */
+	Token		who;			/* actor 0 and texts empty: anonymous */
 
 	/*
 	 * The gate (gate.c, cache.c): filled between gate_enter() and

@@ -78,6 +78,8 @@ typedef struct Server
 	uint64_t	ids;			/* state of the generator of request ids */
 	Buf			scratch;		/* for what lives no longer than a call */
 	Buf			log;			/* access log of this turn */
+	int64_t		log_second;		/* since 1970 */
+	char		log_stamp[24];	/* the same as text, up to the second */
 	struct Events *events;		/* best-effort events, waiting to be written */
 	PgRows	   *openapi;		/* rows with the document; NULL until loaded */
 	char		openapi_etag[33];

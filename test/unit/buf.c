@@ -65,6 +65,11 @@ test_numbers(void)
 		buf_int(&b, cases[i].n);
 		check(strcmp(b.data, cases[i].text) == 0, cases[i].text);
 	}
+	buf_clear(&b);
+	buf_padded(&b, 7, 3);
+	buf_padded(&b, 0, 2);
+	buf_padded(&b, 1234, 4);
+	check(strcmp(b.data, "007001234") == 0 && b.len == 9, "zeros in front");
 	buf_free(&b);
 }
 

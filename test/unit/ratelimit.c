@@ -71,15 +71,15 @@ test_names(void)
 	const Bucket *api = &limiter.buckets[BUCKET_API];
 	const Bucket *login = &limiter.buckets[BUCKET_LOGIN];
 
-	limiter_user_key(text, sizeof(text), "42", api);
+	limiter_user_key(text, "42", api);
 	check(strcmp(text, "ratelimit:user:42:api") == 0, "key of a user");
-	limiter_ip_key(text, sizeof(text), "192.0.2.7", false);
+	limiter_ip_key(text, "192.0.2.7", false);
 	check(strcmp(text, "ratelimit:ip:192.0.2.7") == 0, "key of an address");
-	limiter_ip_key(text, sizeof(text), "::ffff:192.0.2.7", false);
+	limiter_ip_key(text, "::ffff:192.0.2.7", false);
 	check(strcmp(text, "ratelimit:ip:192.0.2.7") == 0, "the same, mapped");
-	limiter_ip_key(text, sizeof(text), "2001:db8:1:2:3:4:5:6", true);
+	limiter_ip_key(text, "2001:db8:1:2:3:4:5:6", true);
 	check(strcmp(text, "ratelimit:ip:2001:db8:1:2::/64:login") == 0, "a network of IPv6");
-	limiter_ip_key(text, sizeof(text), "nonsense", false);
+	limiter_ip_key(text, "nonsense", false);
 	check(strcmp(text, "ratelimit:ip:unknown") == 0, "no address");
 
 	check(strcmp(api->policy, "\"api\";q=60;w=3") == 0, "policy");
