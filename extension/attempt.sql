@@ -458,6 +458,14 @@ BEGIN
     IF preview AND NOT sc.is_exam_staff(actor, exam_id) THEN
         PERFORM sc_api.refuse(403, 'forbidden');
     END IF;
+    -- a password is not found by trying
+    IF password IS NOT NULL AND (SELECT count(*) FROM sc.exam_audit AS x
+                                 WHERE x.actor_id = actor AND x.exam_id = attempt_start.exam_id AND x.action = 'wrong_password'
+                                   AND x.detail @> '{"given": true}' AND x.at > clock_timestamp() - interval '1 minute') >= 10 THEN
+        PERFORM sc_api.header('Retry-After', '60');
+        PERFORM sc_api.answer(429, 'too_many_guesses');
+        RETURN NULL;
+    END IF;
     SELECT s.attempt_id, s.outcome INTO started
     FROM sc.start_attempt(exam_id, actor, password, sections, coalesce(preview, false)) AS s;
     IF started.outcome = 'wrong_password' THEN

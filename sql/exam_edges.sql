@@ -271,6 +271,16 @@ SELECT pg_temp.call(1107, 940090, '{940005}', '{"policy": "full_credit", "questi
        pg_temp.call(1107, 940090, '{940005}', '{"policy": "exclude", "question_ids": [940041], "reason": "x"}', 'state', 'changes.0.full_name') AS done;
 SELECT pg_temp.call(914, 940090, '{940005}', NULL, 'items.0.version', 'items.0.latest_version', 'items.0.treatment');
 
+-- 5d. the password of an exam is not found by trying; who starts without one tries nothing
+UPDATE sc.exams SET password_hash = sc.password_hash('Salon-12') WHERE id = 940005;
+INSERT INTO sc.exam_audit (exam_id, actor_id, action, detail, at)
+SELECT 940005, 940002, 'wrong_password', jsonb_build_object('given', n <= 9), clock_timestamp() - interval '20 seconds' FROM generate_series(1, 12) AS n;
+SELECT pg_temp.call(1000, 940002, '{940005}', '{"password": "Salon-11"}') AS tenth, pg_temp.call(1000, 940002, '{940005}', '{"password": "Salon-12"}') AS eleventh, pg_temp.call(1000, 940002, '{940005}', '{}') AS none,
+       pg_temp.call(1000, 940003, '{940005}', '{"password": "Salon-12"}', 'state') AS another;
+SELECT d.headers ->> 'Retry-After' AS retry_after FROM sc_api.dispatch(1000, 940002, NULL, 0, '{940005}', NULL, '{"password": "x"}', '{}') AS d;
+UPDATE sc.exam_audit SET at = at - interval '1 minute' WHERE action = 'wrong_password';
+SELECT pg_temp.call(1000, 940002, '{940005}', '{"password": "Salon-12"}', 'state') AS a_minute_later;
+
 -- Failures seen elsewhere.
 -- 6. the time is up, the student comes back: the old attempt is closed as of its deadline, not resumed, and not started anew where one is all there is
 UPDATE sc.exams SET max_attempts = 1 WHERE id = 940002;
