@@ -11,7 +11,7 @@
 #include "common/jwt.h"
 #include "daemon/config.h"
 
-#define TOKENS 1024				/* that are recognised; a power of two */
+#define TOKENS 2048				/* that are recognised; a power of two */
 #define TOKEN_KEPT 384			/* bytes; longer ones are checked each time */
 
 /* What a good access token says. */
@@ -39,6 +39,7 @@ typedef struct KnownToken
 typedef struct Keys
 {
 	KnownToken	known[TOKENS];
+	unsigned	turn;			/* which of two makes room next */
 	int			n;
 	JwtKey		keys[];
 } Keys;
