@@ -14,9 +14,15 @@
  * Where systemd supervises, its own socket units do the same job and this
  * program is not needed.
  *
- * usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] -p STEM -- PROGRAM [ARG...]
+ * It also keeps logs from filling the disk: one that has outgrown its size is
+ * copied to LOG.1 (LOG.1 becomes LOG.2 and so on) and emptied.  Whoever writes
+ * it goes on without noticing, since all append; what is written in the
+ * instant between the end of the copy and the emptying is lost.
  *
- * A daemon that is not ready after SECONDS (25) does not take over.
+ * usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] [-b LOG]... [-s KB] -p STEM -- PROGRAM [ARG...]
+ *
+ * A daemon that is not ready after SECONDS (25) does not take over.  Logs are
+ * bounded to KB (65536) each, and as much for each of four older ones.
  * STEM.pid holds the pid of the daemon, STEM.keeper.pid that of the keeper.
  * SIGHUP replaces the daemon, SIGTERM and SIGINT end both.
  */
@@ -34,6 +40,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,6 +48,9 @@
 
 #define MAX_SOCKETS 64
 #define MAX_DRAINING 16
+#define MAX_LOGS 8
+#define OLD_LOGS 4
+#define LOG_LOOK_MS 1000
 #define FIRST_FD 3				/* where the daemon expects its sockets */
 #define PARK_FD (FIRST_FD + MAX_SOCKETS)	/* ours are kept out of its way */
 #define STOP_MS 60000			/* a daemon that does not drain is killed */
@@ -58,6 +68,9 @@ static char **command;
 static int	sockets[MAX_SOCKETS];
 static int	nsockets = 1;
 static int	ready_seconds = 25;
+static const char *logs[MAX_LOGS];
+static int	nlogs;
+static long log_kb = 65536;
 static char notify_path[sizeof(((struct sockaddr_un *) 0)->sun_path)];
 static sigset_t handled;
 
@@ -372,15 +385,91 @@ stop_all(void)
 	(void) unlink(notify_path);
 }
 
+/*
+ * Copies what is there to the end.  False if that cannot be done, the disk
+ * being full for instance.
+ */
+static bool
+copy(int from, const char *path)
+{
+	char		bytes[65536];
+	ssize_t		n;
+	int			to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	bool		good = to >= 0;
+
+	while (good && (n = read(from, bytes, sizeof(bytes))) != 0)
+		good = n > 0 && write(to, bytes, (size_t) n) == n;
+	if (to >= 0)
+		close(to);
+	return good;
+}
+
+/*
+ * One log begins anew.  Emptied it is in any case: that is what we are for.
+ */
+static void
+rotate(const char *log, int fd)
+{
+	char		older[4096];
+	char		newer[4096];
+
+	snprintf(newer, sizeof(newer), "%s.0", log);
+	if (!copy(fd, newer))
+	{
+		say("cannot keep what was in %s: %s", log, strerror(errno));
+		(void) unlink(newer);
+	}
+	(void) ftruncate(fd, 0);
+	if (access(newer, F_OK) != 0)
+		return;
+	for (int i = OLD_LOGS; i > 0; i--)
+	{
+		snprintf(older, sizeof(older), "%s.%d", log, i);
+		snprintf(newer, sizeof(newer), "%s.%d", log, i - 1);
+		(void) rename(newer, older);	/* there may be none yet */
+	}
+}
+
+static void
+bound_logs(void)
+{
+	static long long looked;
+
+	if (now_ms() - looked < LOG_LOOK_MS)
+		return;
+	looked = now_ms();
+	for (int i = 0; i < nlogs; i++)
+	{
+		int			fd = open(logs[i], O_RDWR | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 && errno == EACCES)
+		{
+			say("%s cannot be bounded: it is not mine", logs[i]);
+			logs[i--] = logs[--nlogs];
+		}
+		if (fd < 0)
+			continue;			/* nothing was logged yet */
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size / 1024 >= log_kb)
+			rotate(logs[i], fd);
+		close(fd);
+	}
+}
+
 static void
 parse(int argc, char **argv)
 {
 	const char *address = NULL;
 	int			c;
 
-	while ((c = getopt(argc, argv, "+l:n:p:t:")) != -1)
+	while ((c = getopt(argc, argv, "+b:l:n:p:s:t:")) != -1)
 		switch (c)
 		{
+			case 'b':
+				if (nlogs == MAX_LOGS)
+					exit(2);
+				logs[nlogs++] = optarg;
+				break;
 			case 'l':
 				address = optarg;
 				break;
@@ -390,6 +479,9 @@ parse(int argc, char **argv)
 			case 'p':
 				stem = optarg;
 				break;
+			case 's':
+				log_kb = atol(optarg);
+				break;
 			case 't':
 				ready_seconds = atoi(optarg);
 				break;
@@ -397,9 +489,9 @@ parse(int argc, char **argv)
 				exit(2);
 		}
 	if (stem == NULL || optind >= argc || nsockets < 1 || nsockets > MAX_SOCKETS
-		|| ready_seconds < 1)
+		|| ready_seconds < 1 || log_kb < 1)
 	{
-		fputs("usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] -p STEM -- PROGRAM [ARG...]\n", stderr);
+		fputs("usage: coach-keeper [-l ADDRESS:PORT] [-n SOCKETS] [-t SECONDS] [-b LOG]... [-s KB] -p STEM -- PROGRAM [ARG...]\n", stderr);
 		exit(2);
 	}
 	command = argv + optind;
@@ -458,6 +550,7 @@ main(int argc, char **argv)
 	for (;;)
 	{
 		tick(restart_at);
+		bound_logs();
 		if (poll(fds, 2, 100) < 0 && errno != EINTR)
 			die("poll");
 		if (read_notify(fds[1].fd))

@@ -365,8 +365,8 @@ coachd_start() {
     echo "$address" >"$RUN/address"
     touch "$LOG/coachd.log"
     [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/coachd.log"
-    as_owner setsid "$VAR/bin/coach-keeper" -l "$address" -n "$COACH_LOOPS" -p "$RUN/coachd" -- \
-        "$RUN/coachd.run" >>"$LOG/coachd.log" 2>&1 </dev/null 8>&- &
+    as_owner setsid "$VAR/bin/coach-keeper" -l "$address" -n "$COACH_LOOPS" -p "$RUN/coachd" \
+        -b "$LOG/coachd.log" -b "$LOG/postgresql.log" -b "$LOG/redis.log" -- "$RUN/coachd.run" >>"$LOG/coachd.log" 2>&1 </dev/null 8>&- &
     wait_for 60 answers "$address" || { tail -n 20 "$LOG/coachd.log" >&2; die "coachd does not answer on $address"; }
 }
 
@@ -404,7 +404,7 @@ upkeep_start() {
     elif ! running_pid upkeep.keeper >/dev/null; then
         touch "$LOG/upkeep.log"
         [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/upkeep.log"
-        as_owner setsid "$VAR/bin/coach-keeper" -p "$RUN/upkeep" -- "$RUN/upkeep.run" >>"$LOG/upkeep.log" 2>&1 </dev/null 8>&- &
+        as_owner setsid "$VAR/bin/coach-keeper" -p "$RUN/upkeep" -b "$LOG/upkeep.log" -- "$RUN/upkeep.run" >>"$LOG/upkeep.log" 2>&1 </dev/null 8>&- &
         wait_for 10 running_pid upkeep >/dev/null || { tail -n 20 "$LOG/upkeep.log" >&2; die "the upkeep does not start"; }
     fi
 }

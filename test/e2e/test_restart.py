@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import shlex
 import shutil
@@ -116,11 +117,12 @@ class Keeper:
         os.replace(self.program + ".new", self.program)
 
     @contextlib.contextmanager
-    def running(self, seconds):
+    def running(self, seconds, *options):
         with open(self.log, "ab") as log:
+            os.chmod(self.log, 0o666)
             self.process = subprocess.Popen(
                 self.instance.as_owner([os.path.join(self.instance.var, "bin/coach-keeper"), "-l", self.address, "-n", "1",
-                                        "-t", str(seconds), "-p", self.stem, "--", self.program]),
+                                        "-t", str(seconds), *options, "-p", self.stem, "--", self.program]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/")
         try:
             yield self
@@ -189,3 +191,23 @@ def test_who_is_to_take_over_from_a_dead_server_does_not_wait(keeper):
         wait_until(lambda: len(keeper.children()) == 2, what="the new coachd")
         os.kill(old, signal.SIGKILL)
         wait_until(lambda: keeper.answers(503), what="an answer")
+
+
+def test_logs_are_bounded_and_lose_nothing(keeper):
+    """Copied and emptied while coachd goes on writing; four older ones are kept."""
+    keeper.become()
+    with keeper.running(25, "-b", keeper.log, "-s", "64"):
+        wait_until(lambda: keeper.answers(200), what="coachd")
+        last = 0
+        while not os.path.exists(keeper.log + ".4"):
+            assert last < 100000
+            for last in range(last + 1, last + 101):
+                assert keeper.api.get("/healthz", headers={"X-Request-Id": f"satir.{last}"}).status == 200
+    ids = []
+    for name in (".4", ".3", ".2", ".1", ""):
+        with open(keeper.log + name, encoding="utf-8") as f:
+            text = f.read()
+        assert name == "" or len(text) >= 64 * 1024
+        ids += [int(json.loads(line)["req_id"].partition(".")[2]) for line in text.splitlines() if '"satir.' in line]
+    assert ids == list(range(ids[0], last + 1))
+    assert not os.path.exists(keeper.log + ".5")
