@@ -33,6 +33,16 @@ PASSWORD = "parola-Uzun-ve-Gizli-7"
 BEHIND_BOUNCER = os.environ.get("COACH_E2E_BOUNCER", "") not in ("", "0")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "direct: makes no sense behind PgBouncer")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if BEHIND_BOUNCER and item.get_closest_marker("direct"):
+            item.add_marker(pytest.mark.skip(reason="makes no sense behind PgBouncer"))
+
+
 @pytest.fixture(scope="session")
 def instance():
     """The instance under test: .address, .run, .pid(name), .coachd(**settings), .kill_redis(), …"""

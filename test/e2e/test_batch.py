@@ -39,7 +39,7 @@ def counter(api, name):
     return int(float(re.search(rf"^{name} ([\d.e+]+)$", api.get("/metrics").text, re.M).group(1)))
 
 
-@pytest.mark.parametrize("prepare", ["on", "off"])
+@pytest.mark.parametrize("prepare", [pytest.param("on", marks=pytest.mark.direct), "off"])
 def test_reads_that_meet(instance, probe, new_user, prepare):
     """While one sleeps, others wait behind it and travel together: a batch that is undone hurts nobody but who undid it."""
     users = [new_user(), new_user()]
