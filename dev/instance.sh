@@ -363,10 +363,7 @@ coachd_start() {
     port_is_free "$address" || die "$address is taken: set COACH_LISTEN to another one"
     coachd_settings "$address"
     echo "$address" >"$RUN/address"
-    touch "$LOG/coachd.log"
-    [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/coachd.log"
-    as_owner setsid "$VAR/bin/coach-keeper" -l "$address" -n "$COACH_LOOPS" -p "$RUN/coachd" \
-        -b "$LOG/coachd.log" -b "$LOG/postgresql.log" -b "$LOG/redis.log" -- "$RUN/coachd.run" >>"$LOG/coachd.log" 2>&1 </dev/null 8>&- &
+    keeper_start coachd -l "$address" -n "$COACH_LOOPS" -b "$LOG/postgresql.log" -b "$LOG/redis.log"
     wait_for 60 answers "$address" || { tail -n 20 "$LOG/coachd.log" >&2; die "coachd does not answer on $address"; }
 }
 
@@ -402,11 +399,20 @@ upkeep_start() {
     if [ "$seconds" = 0 ]; then
         keeper_stop upkeep
     elif ! running_pid upkeep.keeper >/dev/null; then
-        touch "$LOG/upkeep.log"
-        [ "$(id -u)" != 0 ] || chown "$OWNER": "$LOG/upkeep.log"
-        as_owner setsid "$VAR/bin/coach-keeper" -p "$RUN/upkeep" -b "$LOG/upkeep.log" -- "$RUN/upkeep.run" >>"$LOG/upkeep.log" 2>&1 </dev/null 8>&- &
+        keeper_start upkeep
         wait_for 10 running_pid upkeep >/dev/null || { tail -n 20 "$LOG/upkeep.log" >&2; die "the upkeep does not start"; }
     fi
+}
+
+# keeper_start NAME [OPTION...]: keeps $RUN/NAME.run running; what it says goes
+# to NAME.log, which is bounded.
+keeper_start() {
+    local name=$1 log=$LOG/$1.log
+    shift
+    touch "$log"
+    [ "$(id -u)" != 0 ] || chown "$OWNER": "$log"
+    set -- -p "$RUN/$name" -b "$log" "$@" -- "$RUN/$name.run"
+    as_owner setsid "$VAR/bin/coach-keeper" "$@" >>"$log" 2>&1 </dev/null 8>&- &
 }
 
 # keeper_stop NAME: ends a keeper and what it keeps.
