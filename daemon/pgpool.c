@@ -421,8 +421,8 @@ expire(PgPool *pool, PgLane which)
 	if (job == NULL)
 		return;
 
-	/* With servers there, the slow lane's queue is bounded by deadlines. */
-	if (which == PG_LANE_SLOW)
+	/* With servers there, what is held back on purpose has its deadline. */
+	if (which == PG_LANE_SLOW || job->batch)
 	{
 		for (int i = 0; i < lane->n_conns; i++)
 		{
