@@ -397,7 +397,7 @@ class Cluster:
         data = os.path.join(self.folder, "data")
         self.tool("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         self.tool("pg_ctl", "-D", data, "-l", os.path.join(self.folder, "log"), "-w", "-o",
-                  f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c timezone=UTC", "start")
+                  f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c jit=off -c timezone=UTC", "start")
         return self
 
     def db(self, dbname="postgres", user="postgres"):
