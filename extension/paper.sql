@@ -72,18 +72,18 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     t record;
+    multiple int := sc.exam_multiple(exam_id);
     result bigint;
 BEGIN
     SELECT sum(x.correct)::int AS d, sum(x.wrong)::int AS y, sum(x.blank)::int AS b,
            sum(x.points) AS points, sum(x.max_points) AS max_points,
-           sc.sort_key(array_agg(x.correct), array_agg(x.wrong), array_agg(x.wrongs_per_right)) AS key,
-           sc.key_multiple(array_agg(x.wrongs_per_right)) AS multiple
+           sc.sort_key(array_agg(x.correct), array_agg(x.wrong), array_agg(x.wrongs_per_right), multiple) AS key
     INTO t
     FROM unnest(tallies) AS x;
     IF t.key IS NULL THEN
         PERFORM sc_api.refuse(409, 'exam_without_sections');
     END IF;
-    result := sc.put_result(exam_id, user_id, source, submitted_at, booklet, t.d, t.y, t.b, t.key, t.multiple,
+    result := sc.put_result(exam_id, user_id, source, submitted_at, booklet, t.d, t.y, t.b, t.key, multiple,
                             t.points, t.max_points);
     PERFORM sc.put_tallies(result, tallies);
     RETURN result;

@@ -115,6 +115,11 @@ BEGIN
     IF n = 0 THEN
         PERFORM sc_api.invalid('sections', 'exam_without_sections');
     END IF;
+    BEGIN
+        PERFORM sc.exam_multiple(exam_id);
+    EXCEPTION WHEN numeric_value_out_of_range THEN
+        PERFORM sc_api.invalid('sections', 'penalties_differ');
+    END;
     FOR s IN
         SELECT q.question_id
         FROM sc.exam_questions AS q

@@ -41,6 +41,7 @@ typedef struct AttemptHead
 	int			key_version;
 	Datum		pass_mark;
 	bool		no_pass_mark;
+	int			multiple;		/* L of all sections of the exam */
 } AttemptHead;
 
 /* One question of the attempt. */
@@ -77,7 +78,9 @@ typedef struct Scored
 SC_WRITE(Q_ATTEMPT,
 		 "SELECT a.exam_id, a.user_id,"
 		 " coalesce(a.submitted_at, a.finished_at, clock_timestamp()),"
-		 " a.is_preview, e.key_version, e.pass_mark"
+		 " a.is_preview, e.key_version, e.pass_mark,"
+		 " (SELECT sc.key_multiple(array_agg(DISTINCT x.wrongs_per_right))"
+		 "    FROM sc.exam_sections AS x WHERE x.exam_id = e.id)"
 		 " FROM sc.exam_attempts AS a JOIN sc.exams AS e ON e.id = a.exam_id"
 		 " WHERE a.id = $1 FOR UPDATE OF a",
 		 INT8OID);
@@ -256,6 +259,7 @@ load_head(int64 attempt_id)
 	head.is_preview = sc_get_bool(&rows, 0, 4);
 	head.key_version = sc_get_int4(&rows, 0, 5);
 	head.pass_mark = sc_get_copy(&rows, 0, 6, &head.no_pass_mark);
+	head.multiple = sc_isnull(&rows, 0, 7) ? 1 : sc_get_int4(&rows, 0, 7);
 	return head;
 }
 
@@ -476,7 +480,7 @@ add_up(const Scored *s, SectionScore *counted, int *ncounted)
 
 /* Write exam_results; gives its id, or 0 when nothing differed. */
 static int64
-store_result(const AttemptHead *head, const Scored *s, const SectionScore *total, int64 key, int64 multiple)
+store_result(const AttemptHead *head, const Scored *s, const SectionScore *total, int64 key)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * Max(s->nitems, 1));
 	Datum	   *versions = palloc(sizeof(Datum) * Max(s->nitems, 1));
@@ -503,7 +507,7 @@ store_result(const AttemptHead *head, const Scored *s, const SectionScore *total
 		n++;
 	}
 
-	net = numeric_rounded(numeric_div_opt_error(int64_to_numeric(key), int64_to_numeric(multiple), NULL), 4);
+	net = numeric_rounded(numeric_div_opt_error(int64_to_numeric(key), int64_to_numeric(head->multiple), NULL), 4);
 	(void) sc_query(&Q_STALE, SC_INT8(head->exam_id), SC_INT8(head->attempt_id));
 	rows = sc_query(&Q_STORE,
 					SC_INT8(head->user_id), SC_INT8(head->exam_id), SC_INT8(head->attempt_id),
@@ -519,7 +523,7 @@ store_result(const AttemptHead *head, const Scored *s, const SectionScore *total
 					SC_DATUM(make_array(outcomes, NULL, n, INT2OID, 2, true, TYPALIGN_SHORT)),
 					SC_DATUM(make_array(points, NULL, n, FLOAT8OID, 8, true, TYPALIGN_DOUBLE)),
 					SC_DATUM(make_array(choices, nochoice, n, TEXTOID, -1, false, TYPALIGN_INT)),
-					SC_INT4(head->key_version), SC_INT4((int32) multiple));
+					SC_INT4(head->key_version), SC_INT4(head->multiple));
 	return rows.count == 0 ? 0 : sc_get_int8(&rows, 0, 1);
 }
 
@@ -586,8 +590,7 @@ sc_score_attempt_id(int64 attempt_id)
 	s = score_items(attempt_id);
 	counted = palloc(sizeof(SectionScore) * Max(s.nsections, 1));
 	total = add_up(&s, counted, &ncounted);
-	result_id = store_result(&head, &s, &total, sc_order_key(counted, ncounted),
-							 sc_common_multiple(counted, ncounted));
+	result_id = store_result(&head, &s, &total, sc_order_key(counted, ncounted, head.multiple));
 	if (result_id != 0)
 	{
 		store_sections(result_id, counted, ncounted);

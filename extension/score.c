@@ -129,11 +129,14 @@ sc_common_multiple(const SectionScore *sections, int n)
 	return l;
 }
 
-/* The exact order of results of one exam: L * net. */
+/*
+ * The exact order of results of one exam: L * net.  L is that of all sections
+ * of the exam, also of the alternatives that this student did not answer, or
+ * keys could not be compared.
+ */
 int64
-sc_order_key(const SectionScore *sections, int n)
+sc_order_key(const SectionScore *sections, int n, int64 l)
 {
-	int64		l = sc_common_multiple(sections, n);
 	int64		key = 0;
 
 	for (int i = 0; i < n; i++)
@@ -221,13 +224,17 @@ sc_key_multiple(PG_FUNCTION_ARGS)
 
 PGDLLEXPORT PG_FUNCTION_INFO_V1(sc_sort_key);
 
-/* sort_key(correct int[], wrong int[], wrongs_per_right numeric[]) -> bigint */
+/* sort_key(correct int[], wrong int[], wrongs_per_right numeric[], multiple int) -> bigint */
 Datum
 sc_sort_key(PG_FUNCTION_ARGS)
 {
 	int			n;
-	SectionScore *sections = sections_from_arrays(PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(0),
-												  PG_GETARG_ARRAYTYPE_P(1), &n);
+	SectionScore *sections;
 
-	PG_RETURN_INT64(sc_order_key(sections, n));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	sections = sections_from_arrays(PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(0),
+									PG_GETARG_ARRAYTYPE_P(1), &n);
+
+	PG_RETURN_INT64(sc_order_key(sections, n, PG_ARGISNULL(3) ? sc_common_multiple(sections, n) : PG_GETARG_INT32(3)));
 }

@@ -45,7 +45,7 @@ typedef struct SectionScore
 extern PenaltyRatio sc_penalty_ratio(Numeric wrongs_per_right, bool isnull);
 extern Numeric sc_section_net(int64 correct, int64 wrong, PenaltyRatio ratio);
 extern int64 sc_common_multiple(const SectionScore *sections, int n);
-extern int64 sc_order_key(const SectionScore *sections, int n);
+extern int64 sc_order_key(const SectionScore *sections, int n, int64 l);
 extern void sc_count_outcome(SectionScore *section, ItemOutcome outcome);
 
 /* result.c */

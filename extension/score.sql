@@ -28,9 +28,20 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sc.key_multiple(numeric[]) IS
     'L, the least common multiple of the ratios of an exam''s sections (NULL = no penalty): L * net is an integer';
 
-CREATE FUNCTION sc.sort_key(correct int[], wrong int[], wrongs_per_right numeric[])
+CREATE FUNCTION sc.sort_key(correct int[], wrong int[], wrongs_per_right numeric[], multiple int DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'sc_sort_key'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sc.sort_key(int[], int[], numeric[]) IS
-    'exact order of results: the sum over sections of L * correct - (L / k) * wrong; the arrays are parallel';
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sc.sort_key(int[], int[], numeric[], int) IS
+    'exact order of results: the sum over sections of L * correct - (L / k) * wrong; the arrays are parallel; multiple: L of all sections of the exam, where these are only some of them';
+
+CREATE FUNCTION sc.exam_multiple(exam_id bigint)
+RETURNS int
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN (SELECT coalesce(sc.key_multiple(array_agg(DISTINCT s.wrongs_per_right)), 1)
+            FROM sc.exam_sections AS s WHERE s.exam_id = exam_multiple.exam_id);
+END
+$$;
+COMMENT ON FUNCTION sc.exam_multiple(bigint) IS 'L of an exam: the common unit in which its results are ordered';

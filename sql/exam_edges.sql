@@ -176,6 +176,32 @@ SELECT sc.regrade_exam(940001) >= 0 AS back;
 SELECT sc.fold_exam(940001) > 0 AS folded;
 UPDATE sc.settings SET value = '2000' WHERE name = 'regrade_at_once';
 
+-- 3c. alternatives with penalties of their own: all are ordered in one unit, sat here or on paper
+INSERT INTO sc.exams (id, title, kind, is_published, is_open_to_all, created_by) VALUES (940006, 'Seçmeli', 'online', true, true, 940090), (940007, 'Seçmeli kâğıt', 'paper', true, true, 940090);
+INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count, wrongs_per_right, alternative_group) VALUES
+    (940051, 940006, 1, 'Üç', 'S', 4, 3, 's'), (940052, 940006, 2, 'Dört', 'S', 5, 4, 's'), (940053, 940007, 1, 'Üç', 'S', 4, 3, 's'), (940054, 940007, 2, 'Dört', 'S', 5, 4, 's');
+INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index) SELECT 940006, 940051 + (n > 4)::int, 940000 + n, 940000 + n, n FROM generate_series(1, 9) AS n;
+CREATE FUNCTION pg_temp.choose(n int, marks text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a bigint;
+BEGIN
+    SELECT s.attempt_id INTO a FROM sc.start_attempt(940006, 940000 + n) AS s;
+    PERFORM sc.submit_attempt(a, 940000 + n, (SELECT jsonb_agg(jsonb_build_object('question_id', 940000 + i, 'seq', 1, 'answer', nullif(substr(marks, i, 1), '-'))) FROM generate_series(1, 9) AS i));
+    RETURN pg_temp.score(a);
+END
+$$;
+SELECT pg_temp.choose(1, 'aab------') AS two_thirds, pg_temp.choose(2, '----aabbb') AS three_quarters;
+SELECT pg_temp.call(1111, 940090, '{940007}', '{"user_id": 940001, "sections": [{"section_id": 940053, "correct": 2, "wrong": 1}]}', 'net') AS three,
+       pg_temp.call(1111, 940090, '{940007}', '{"user_id": 940002, "sections": [{"section_id": 940054, "correct": 2, "wrong": 3}]}', 'net') AS four;
+SELECT sc.fold_exam(940006) AS here, sc.fold_exam(940007) AS paper;
+SELECT r.exam_id, r.user_id, r.net, r.sort_key, r.key_multiple, (sc.standing(r.exam_id, r.rank_key)).rank FROM sc.exam_results AS r WHERE r.exam_id IN (940006, 940007) ORDER BY 1, 2;
+-- penalties that have no common unit are not published
+UPDATE sc.exams SET is_published = false WHERE id = 940006;
+DELETE FROM sc.exam_results WHERE exam_id = 940006;
+DELETE FROM sc.exam_attempts WHERE exam_id = 940006;
+UPDATE sc.exam_sections SET wrongs_per_right = 99.999 - id % 2 * 0.002 WHERE exam_id = 940006;
+SELECT pg_temp.call(906, 940090, '{940006}') AS publish;
+
 -- 4. handed in twice, and once more with something to add: nothing moves
 SELECT to_jsonb(r) - 'updated_at' AS r FROM sc.exam_results AS r JOIN sitting AS s ON s.a = r.attempt_id WHERE s.n = 5 \gset was_
 SELECT s.state, s.saved FROM sitting AS x, LATERAL sc.submit_attempt(x.a, 940025, at => '2030-05-01 09:41Z') AS s WHERE x.n = 5;
