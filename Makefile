@@ -261,6 +261,7 @@ SHIM_SRCS = \
 	shim/main.c \
 	shim/page.c \
 	shim/ratelimit.c \
+	shim/replica.c \
 	shim/reload.c \
 	shim/reply.c \
 	shim/request.c \

@@ -55,7 +55,8 @@ static const Setting settings[] = {
 
 	SECRET("COACH_DB_URL", db_url, "dbname=coach user=sc_app", "PostgreSQL, as libpq takes it"),
 	SECRET("COACH_DB_SLOW_URL", db_slow_url, "", "for slow requests, whose role allows longer statements (default: COACH_DB_URL)"),
-	SECRET("COACH_DB_REPLICA_URL", db_replica_url, "", "a read replica for routes that allow one"),
+	SECRET("COACH_DB_REPLICA_URL", db_replica_url, "", "a streaming replica, for lists and reports that may be some seconds old; the same in every coachd"),
+	NUMBER("COACH_DB_REPLICA_CONNECTIONS", db_replica_connections, "4", 1, 1000, "connections to it, besides one that watches it; at least one a loop"),
 	SECRET("COACH_DB_DIRECT_URL", db_direct_url, "", "the primary without a pooler, for LISTEN and uploads (default: COACH_DB_URL when COACH_DB_PREPARE is on)"),
 	NUMBER("COACH_DB_CONNECTIONS", db_connections, "20", 6, 1000, "connections to the primary that this process may open"),
 	SWITCH("COACH_DB_PREPARE", db_prepare, "on", "keep prepared statements on the server; off behind PgBouncer"),
@@ -69,7 +70,7 @@ static const Setting settings[] = {
 	NUMBER("COACH_REDIS_TIMEOUT_MS", redis_timeout_ms, "50", 1, 10000, "a command without an answer by then counts as failed"),
 	NUMBER("COACH_REDIS_IN_FLIGHT", redis_in_flight, "10000", 16, 1000000, "commands waiting for answers on a link of one loop"),
 
-	NUMBER("COACH_READ_MS", read_ms, "2000", 50, 600000, "deadline of a request on the read and replica lanes"),
+	NUMBER("COACH_READ_MS", read_ms, "2000", 50, 600000, "deadline of a request on the read lane"),
 	NUMBER("COACH_WRITE_MS", write_ms, "5000", 50, 600000, "on the write and hot lanes"),
 	NUMBER("COACH_SLOW_MS", slow_ms, "30000", 50, 600000, "on the slow lane"),
 	NUMBER("COACH_STREAM_MS", stream_ms, "600000", 1000, 3600000, "of an upload or export"),

@@ -31,6 +31,7 @@ typedef struct Config
 	char	   *db_url;
 	char	   *db_slow_url;
 	char	   *db_replica_url;
+	int64_t		db_replica_connections;
 	char	   *db_direct_url;
 	int64_t		db_connections;
 	bool		db_prepare;

@@ -310,7 +310,10 @@ take_error(PgJob *job, const PGresult *result)
 		pg_rows_release(job->rows);
 		job->rows = NULL;
 	}
-	log_warning("statement failed: %s %s", job->sqlstate, text ? text : "");
+
+	/* There refusals are errors, and conflicts with the recovery are daily. */
+	log_event(job->lane == PG_LANE_REPLICA ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+			  "statement failed: %s %s", job->sqlstate, text ? text : "");
 }
 
 /*

@@ -65,7 +65,7 @@ static void
 lose(PgListener *l, const char *why)
 {
 	if (l->up || l->pause_ms == 0)
-		log_warning("listener: connection lost: %.300s", why);
+		log_warning("%s: connection lost: %.300s", l->options.name, why);
 	loop_timer_clear(l->loop, &l->timer);
 	loop_fd_drop(l->loop, &l->fd);
 	if (l->pg != NULL)
@@ -121,7 +121,7 @@ listen_all(PgListener *l)
 	for (int i = 0; l->options.channels[i] != NULL && len < sizeof(sql); i++)
 		len += (size_t) snprintf(sql + len, sizeof(sql) - len, "LISTEN %s;",
 								 l->options.channels[i]);
-	say(l, sql);
+	say(l, len > 0 ? sql : "SELECT 1");
 }
 
 static void
@@ -255,7 +255,7 @@ start(PgListener *l)
 	const char *const keywords[] = {
 		"dbname", "application_name", "client_encoding", "keepalives_idle", NULL
 	};
-	const char *const values[] = {l->options.url, "coachd listen", "UTF8", "30", NULL};
+	const char *const values[] = {l->options.url, l->options.name, "UTF8", "30", NULL};
 
 	l->pg = PQconnectStartParams(keywords, values, 1);
 	if (l->pg == NULL || PQstatus(l->pg) == CONNECTION_BAD

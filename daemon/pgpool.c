@@ -248,9 +248,8 @@ choose_reader(PgPool *pool, Lane *lane, bool batch)
 
 /* A Sync each: write and replica. */
 static void
-flush_each(PgPool *pool, Lane *lane)
+flush_each(Lane *lane, int depth)
 {
-	int			depth = pool->options.prepare ? DEPTH_MAX : 1;
 	PgConn	   *c;
 
 	while (lane->waiting.n > 0 && (c = choose_conn(lane, depth)) != NULL)
@@ -463,8 +462,8 @@ flush(LoopChore *chore)
 
 	flush_read(pool, &pool->lanes[PG_LANE_READ]);
 	flush_hot(pool, &pool->lanes[PG_LANE_HOT]);
-	flush_each(pool, &pool->lanes[PG_LANE_WRITE]);
-	flush_each(pool, &pool->lanes[PG_LANE_REPLICA]);
+	flush_each(&pool->lanes[PG_LANE_WRITE], pool->options.prepare ? DEPTH_MAX : 1);
+	flush_each(&pool->lanes[PG_LANE_REPLICA], 1);
 	flush_slow(pool, &pool->lanes[PG_LANE_SLOW]);
 	for (int i = 0; i < PG_LANES; i++)
 	{
@@ -599,8 +598,6 @@ pgpool_submit(PgPool *pool, PgJob *job)
 {
 	Lane	   *lane;
 
-	if (job->lane == PG_LANE_REPLICA && pool->lanes[PG_LANE_REPLICA].n_conns == 0)
-		job->lane = PG_LANE_READ;
 	if (job->lane == PG_LANE_HOT)
 		job->batch = true;
 	lane = &pool->lanes[job->lane];
@@ -635,9 +632,9 @@ pgpool_withdraw(PgPool *pool, PgJob *job)
 }
 
 bool
-pgpool_is_up(PgPool *pool)
+pgpool_is_up(PgPool *pool, PgLane which)
 {
-	Lane	   *lane = &pool->lanes[PG_LANE_READ];
+	Lane	   *lane = &pool->lanes[which];
 
 	for (int i = 0; i < lane->n_conns; i++)
 	{

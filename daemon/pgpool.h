@@ -16,7 +16,8 @@
  * hot		jobs for dispatch() that meet here travel as one dispatch_many().
  * write	a Sync for each job; the result counts once the Sync is back.
  * slow		one job to a connection, a bounded queue, caps by cost.
- * replica	as slow, on the replica; falls back to the primary's read lane.
+ * replica	one job to a connection, on the replica.  Who submits to it asks
+ *			another lane if that was in vain.
  * stream	a PgSession: a connection of its own for a request that needs a
  *			transaction of several statements.
  */
@@ -118,7 +119,7 @@ typedef struct PgPoolOptions
 {
 	const char *url;
 	const char *slow_url;
-	const char *replica_url;	/* NULL: reads marked for it go to the primary */
+	const char *replica_url;	/* NULL: that lane has no connections */
 	int			connections[PG_LANES];	/* this loop's share */
 	int			statement_ms[PG_LANES]; /* time a statement may take */
 	bool		prepare;		/* false behind PgBouncer */
@@ -138,7 +139,8 @@ extern void pgpool_submit(PgPool *pool, PgJob *job);
 /* Takes back a job that has not been sent; false if it has. done() is not called. */
 extern bool pgpool_withdraw(PgPool *pool, PgJob *job);
 extern void pgpool_stats(PgPool *pool, PgPoolStats *out);
-extern bool pgpool_is_up(PgPool *pool); /* does the read lane have a server? */
+extern bool pgpool_is_up(PgPool *pool, PgLane which);	/* has the lane a
+														 * server? */
 
 /* Rows are counted references: batches share one result. */
 extern PgRows *pg_rows_keep(PgRows *rows);
@@ -177,7 +179,8 @@ typedef struct PgListener PgListener;
 typedef struct PgListenerOptions
 {
 	const char *url;
-	const char *const *channels;	/* NULL-terminated */
+	const char *name;			/* towards the server, and in the log */
+	const char *const *channels;	/* NULL-terminated, perhaps none */
 	void		(*on_notify) (void *data, const char *channel, const char *payload);
 	void		(*on_up) (void *data);
 	void		(*on_down) (void *data);

@@ -13,8 +13,8 @@
  * back, restore context and resource owner; only then think.
  *
  * On a standby there is no subtransaction (it would turn a recovery conflict
- * into the loss of the connection), so there every error surfaces, refusals
- * too; the shim then asks the primary.
+ * into the loss of the connection), so there every error surfaces; the shim
+ * asks the primary about all that is no success.
  *
  * A read route runs with XactReadOnly set, because STABLE promises nothing.  A
  * write route gets a snapshot of its own, so that it sees what the requests

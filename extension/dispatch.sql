@@ -195,6 +195,9 @@ BEGIN
         WHEN options ? 'cache_key' AND permission IS NOT NULL AND permission <> 'user'
             THEN 'only routes of permission NULL or user may be cached'
         WHEN options ? 'cache_key' AND access <> 'read' THEN 'only read routes may be cached'
+        WHEN (options->>'replica')::boolean AND (access <> 'read' OR permission IS NULL OR options ?| '{cache_key,auth}'
+                                                 OR coalesce(options->>'lane', 'read') NOT IN ('read', 'slow'))
+            THEN 'a replica may answer only reads of the lanes read and slow, by a known user, that are not cached'
         WHEN coalesce((options->>'public')::boolean, false) AND permission IS NOT NULL
             THEN 'only anonymous routes may be public'
         WHEN options ? 'response' AND to_regtype(options->>'response') IS NULL

@@ -782,10 +782,8 @@ cache_fill(Request *r)
 	Flight	   *f;
 	Fill	   *fill;
 
-	/* A replica may lag behind the invalidations that we know of. */
 	if (e == NULL || e->token[0] == '\0' || ttl_s <= 0
-		|| r->answer.headers.len + r->answer.body.len > MAX_VALUE
-		|| (r->job.lane == PG_LANE_REPLICA && g->server->config->db_replica_url != NULL))
+		|| r->answer.headers.len + r->answer.body.len > MAX_VALUE)
 	{
 		cache_release(r);
 		return;

@@ -265,19 +265,36 @@ entry_vouches(Str entry, int64_t iat_ms, int64_t epoch)
 	return end == at && end != text && iat_ms > moment;
 }
 
+/* The replica may not know of a log-out, nor what its caller just wrote. */
+static ReplicaChoice
+choose_replica(const Request *r, const RedisReply *wrote, int64_t epoch)
+{
+	if (!r->vouched)
+		return REPLICA_UNSURE;
+	if (!redis_is_nil(wrote))
+		return REPLICA_WROTE;
+	if (!replica_serves(r->server->process->replica, epoch)
+		|| !pgpool_is_up(r->server->pg, PG_LANE_REPLICA))
+		return REPLICA_BEHIND;
+	return REPLICA_ASKED;
+}
+
 static void
 on_session(RedisCmd *cmd, const RedisReply *reply)
 {
 	Ask		   *ask = cmd->data;
 	Request    *r = ask->request;
 	Gate	   *g = r->server->gate;
+	int64_t		epoch = epoch_trusted(g->epoch, g->server_id);
+	bool		marked = r->replica != REPLICA_NO;
 
-	if (reply != NULL && redis_count(reply) == 2)
+	if (reply != NULL && redis_count(reply) == (marked ? 3 : 2))
 	{
 		ask->revoked = !redis_is_nil(redis_at(reply, 1));
 		r->vouched = !ask->revoked
-			&& entry_vouches(redis_text(redis_at(reply, 0)), r->who.iat_ms,
-							 epoch_trusted(g->epoch, g->server_id));
+			&& entry_vouches(redis_text(redis_at(reply, 0)), r->who.iat_ms, epoch);
+		if (marked)
+			r->replica = choose_replica(r, redis_at(reply, 2), epoch);
 	}
 	answered(ask);
 }
@@ -335,10 +352,14 @@ static void
 ask_session(Gate *g, Ask *ask)
 {
 	Request    *r = ask->request;
+	Str			argv[4] = {STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->who.jti, "")};
+	int			n = 3;
 
+	if (r->replica != REPLICA_NO)
+		argv[n++] = session_key(r, "session:user:", r->who.actor_text, ":wrote");
 	ask->session_cmd.done = on_session;
 	ask->session_cmd.data = ask;
-	if (redis_send(g->session, g->session_db, &ask->session_cmd, 3, (Str[]) {STR("MGET"), user_entry(r), session_key(r, "session:jwt:blacklist:", r->who.jti, "")}))
+	if (redis_send(g->session, g->session_db, &ask->session_cmd, n, argv))
 		ask->pending++;
 }
 
@@ -354,6 +375,8 @@ gate_enter(Request *r)
 	r->gate_data = ask;
 	r->epoch = g->epoch != NULL ? epoch_known(g->epoch) : 0;
 	r->cache = r->route->cache_key.data != NULL ? CACHE_BYPASS : CACHE_NONE;
+	if (r->route->replica && r->who.actor != 0 && g->server->process->replica != NULL)
+		r->replica = REPLICA_UNSURE;
 	request_hold(r);
 
 	/* Nothing concludes while we are still asking. */
@@ -361,7 +384,7 @@ gate_enter(Request *r)
 	if (r->route->rate != RATE_NONE)
 		ask_limits(g, ask);
 	trusted = g->epoch != NULL && epoch_trusted(g->epoch, g->server_id) != 0;
-	if (trusted && r->who.actor != 0 && (r->cache == CACHE_BYPASS || r->route->replica))
+	if (trusted && r->who.actor != 0 && (r->cache == CACHE_BYPASS || r->replica != REPLICA_NO))
 		ask_session(g, ask);
 	if (trusted && r->cache == CACHE_BYPASS && cache_prepare(g, r))
 	{
@@ -420,7 +443,7 @@ gate_vouch(Request *r)
 	char		ttl[24];
 
 	if (r->who.actor == 0 || r->vouched || r->epoch == 0 || ms <= 0 || g->session == NULL
-		|| r->route->cache_key.data == NULL || r->who.iat_ms <= 0)
+		|| (r->route->cache_key.data == NULL && r->replica == REPLICA_NO) || r->who.iat_ms <= 0)
 		return;
 	cmd = mem_alloc(sizeof(RedisCmd));
 	cmd->done = free_cmd;

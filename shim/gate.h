@@ -11,6 +11,7 @@
 #include "daemon/redis.h"
 #include "shim/epoch.h"
 #include "shim/ratelimit.h"
+#include "shim/replica.h"
 #include "shim/server.h"
 
 #define GATE_LINKS 3
@@ -35,6 +36,8 @@ typedef struct GateStats
 	uint64_t	limited_locally;	/* buckets asked here because Redis was
 									 * away */
 	uint64_t	revoked;
+	uint64_t	replica[REPLICA_CHOICES];
+	uint64_t	replica_fallbacks;	/* asked, and then the primary after all */
 } GateStats;
 
 /* One for each loop. */

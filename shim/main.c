@@ -32,6 +32,7 @@
 #include "shim/stats.h"
 #include "shim/page.h"
 #include "shim/reload.h"
+#include "shim/replica.h"
 #include "shim/server.h"
 
 #define LISTEN_FDS_START 3
@@ -96,7 +97,9 @@ share_connections(const Config *c, int loops, PgPoolOptions *o)
 	share -= o->connections[PG_LANE_READ] + o->connections[PG_LANE_HOT]
 		+ o->connections[PG_LANE_WRITE];
 	o->connections[PG_LANE_SLOW] = share < 16 ? share : 16;
-	o->connections[PG_LANE_REPLICA] = c->db_replica_url != NULL ? 2 : 0;
+
+	share = (int) c->db_replica_connections / loops;
+	o->connections[PG_LANE_REPLICA] = share > 0 ? share : 1;
 }
 
 static PgPool *
@@ -113,7 +116,7 @@ make_pool(const Config *c, Loop *loop, int loops)
 	o.statement_ms[PG_LANE_WRITE] = (int) c->write_ms;
 	o.statement_ms[PG_LANE_SLOW] = (int) c->slow_ms;
 	o.statement_ms[PG_LANE_STREAM] = (int) c->stream_ms;
-	o.statement_ms[PG_LANE_REPLICA] = (int) c->read_ms;
+	o.statement_ms[PG_LANE_REPLICA] = (int) c->slow_ms;
 	share_connections(c, loops, &o);
 	return pgpool_new(loop, &o);
 }
@@ -272,6 +275,7 @@ serve(Process *p, const sigset_t *signals)
 	int			signal = 0;
 
 	p->reload = reload_new(p);
+	p->replica = replica_new(p);
 	for (int i = 0; i < p->n_servers; i++)
 	{
 		if (pthread_create(&threads[i], NULL, run, &p->servers[i]) != 0)
@@ -295,6 +299,7 @@ serve(Process *p, const sigset_t *signals)
 		server_stop(&p->servers[i]);
 	}
 	reload_destroy(p->reload);
+	replica_destroy(p->replica);
 	for (int i = 0; i < p->n_servers; i++)
 	{
 		stats_stop(&p->servers[i]);

@@ -331,7 +331,7 @@ reload_new(Process *p)
 	if (p->config->db_direct_url != NULL)
 	{
 		PgListenerOptions options = {
-			.url = p->config->db_direct_url, .channels = channels,
+			.url = p->config->db_direct_url, .name = "coachd listen", .channels = channels,
 			.on_notify = on_notify, .on_up = on_up, .on_down = on_down, .data = r
 		};
 

@@ -244,6 +244,8 @@ write_access_log(const Request *r, int64_t took_us)
 	}
 	if (r->cache == CACHE_HIT)
 		buf_puts(b, ",\"cache\":\"hit\"");
+	if (r->job.lane == PG_LANE_REPLICA)
+		buf_puts(b, ",\"replica\":true");
 	if (r->sent_code != NULL)
 	{
 		buf_puts(b, ",\"code\":\"");
@@ -432,11 +434,7 @@ request_fill_job(Request *r, Str upload)
 	job->params[6] = r->body.len > 0 && r->uploading == NULL && r->method != METHOD_GET
 		? r->body.data : NULL;
 	job->params[7] = make_context(r, upload);
-	job->lane = r->route->lane;
-
-	/* A replica may not know yet that a session was revoked. */
-	if (job->lane == PG_LANE_REPLICA && r->who.actor != 0 && !r->vouched)
-		job->lane = PG_LANE_READ;
+	job->lane = r->replica == REPLICA_ASKED ? PG_LANE_REPLICA : r->route->lane;
 	job->cost = r->route->cost;
 	job->batch = r->route->batch;
 	job->done = on_dispatched;
@@ -447,6 +445,7 @@ static void
 dispatch(Request *r)
 {
 	r->state = REQUEST_DATABASE;
+	r->server->gate->stats.replica[r->replica]++;
 	request_fill_job(r, (Str) {NULL, 0});
 	request_hold(r);
 	pgpool_submit(r->server->pg, &r->job);
@@ -459,6 +458,21 @@ dispatch_again(Request *r, PgLane lane)
 	r->tries++;
 	r->job.lane = lane;
 	pgpool_submit(r->server->pg, &r->job);
+}
+
+/*
+ * The replica gave no success: it was cancelled by the recovery, went away, or
+ * does not know yet what the primary knows.  True: the primary is asked.
+ */
+static bool
+ask_primary(Request *r)
+{
+	if (r->job.lane != PG_LANE_REPLICA || request_is_over(r))
+		return false;
+	r->server->gate->stats.replica_fallbacks++;
+	r->job.lane = r->route->lane;
+	pgpool_submit(r->server->pg, &r->job);
+	return true;
 }
 
 /* The elements of an array as PostgreSQL prints it; they are never NULL. */
@@ -539,6 +553,23 @@ settled(void *data)
 	request_release(r);
 }
 
+/* Where a replica may answer, that a user wrote is among what a write touches. */
+static int
+remember_write(Request *r, Str **touched, int n)
+{
+	Str		   *all;
+
+	if (!r->route->writes || r->answer.status >= 400 || r->who.actor == 0
+		|| r->server->process->replica == NULL)
+		return n;
+	all = arena_alloc(&r->arena, sizeof(Str) * (size_t) (n + 1));
+	for (int i = 0; i < n; i++)
+		all[i] = (*touched)[i];
+	all[n] = replica_wrote(&r->arena, r->who.actor_text);
+	*touched = all;
+	return n + 1;
+}
+
 /* Takes dispatch()'s row, and sees to what it touched. */
 void
 request_take_answer(Request *r)
@@ -550,6 +581,8 @@ request_take_answer(Request *r)
 	int			n;
 
 	r->answer.status = atoi(pg_rows_get(rows, row, col).data);
+	if (r->answer.status >= 400 && ask_primary(r))
+		return;
 	if (r->answer.status == 504 && r->job.lane == PG_LANE_READ && r->tries == 0
 		&& !request_is_over(r))
 	{
@@ -565,6 +598,7 @@ request_take_answer(Request *r)
 	if (r->answer.status == 404 && strstr(r->answer.body.data, "\"route_reload\"") != NULL)
 		reload_ask(r->server->process);
 	n = read_array(&r->arena, pg_rows_get(rows, row, col + 3), &touched);
+	n = remember_write(r, &touched, n);
 	if (n == 0)
 	{
 		settled(r);
@@ -601,8 +635,6 @@ take_error(Request *r)
 		else
 			fail(r, 504, "timeout");
 	}
-	else if (again && r->job.lane == PG_LANE_REPLICA)
-		dispatch_again(r, PG_LANE_READ);
 	else if (again && shutdown && r->route->idempotent)
 		dispatch_again(r, r->route->lane);
 	else if (shutdown || strncmp(state, "53", 2) == 0 || strncmp(state, "08", 2) == 0)
@@ -617,6 +649,8 @@ on_dispatched(PgJob *job)
 	Request    *r = job->data;
 	bool		again = r->tries == 0 && !request_is_over(r);
 
+	if (job->outcome != PG_OK && ask_primary(r))
+		return;
 	switch (job->outcome)
 	{
 		case PG_OK:

@@ -24,6 +24,7 @@
 #include "daemon/loop.h"
 #include "daemon/pgpool.h"
 #include "shim/ratelimit.h"
+#include "shim/replica.h"
 #include "shim/route.h"
 #include "shim/server.h"
 #include "shim/token.h"
@@ -152,6 +153,7 @@ struct Request
 	int			retry_after;	/* seconds */
 	int64_t		epoch;			/* of the cache, known when it came in */
 	bool		vouched;		/* Redis knows that the session is good */
+	ReplicaChoice replica;		/* may the replica answer? */
 	const char *rate_policy;	/* header values; NULL and "" for none */
 	char		rate[RATE_TEXT];
 	void	   *gate_data;		/* the gate's own, in the arena */

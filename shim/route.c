@@ -240,7 +240,7 @@ plant(RouteTable *t, Route *r)
 static bool
 read_route(RouteTable *t, const PgRows *rows, int row, Route *r)
 {
-	static const char *const lanes[] = {"read", "hot", "write", "slow", "stream", "replica", NULL};
+	static const char *const lanes[] = {"read", "hot", "write", "slow", "stream", NULL};
 	static const char *const costs[] = {"wait", "cpu", "hash", NULL};
 	static const char *const rates[] = {"api", "exam", "login", "none", NULL};
 	Str			id = pg_rows_get(rows, row, COL_ID);

@@ -46,6 +46,7 @@ typedef struct Process
 	PgListener *listener;		/* loop 0's; NULL: there is no direct URL */
 	struct Epoch *epoch;		/* trust in the cache (epoch.h); NULL without
 								 * one */
+	struct Replica *replica;	/* how far it is (replica.h); NULL without one */
 	LoopTask   *tasks;			/* of the drain */
 	struct Farewell *farewell;	/* to the other processes */
 } Process;

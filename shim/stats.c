@@ -131,6 +131,9 @@ add_gate(GateStats *to, const GateStats *from)
 	to->limited += from->limited;
 	to->limited_locally += from->limited_locally;
 	to->revoked += from->revoked;
+	for (int i = 0; i < REPLICA_CHOICES; i++)
+		to->replica[i] += from->replica[i];
+	to->replica_fallbacks += from->replica_fallbacks;
 }
 
 static void
@@ -226,6 +229,28 @@ render_epoch(Epoch *e, Buf *out)
 }
 
 static void
+render_replica(Replica *r, const GateStats *g, Buf *out)
+{
+	static const char *const choices[REPLICA_CHOICES] = {
+		[REPLICA_UNSURE] = "sent=\"primary\",why=\"session\"",
+		[REPLICA_WROTE] = "sent=\"primary\",why=\"wrote\"",
+		[REPLICA_BEHIND] = "sent=\"primary\",why=\"behind\"",
+		[REPLICA_ASKED] = "sent=\"replica\",why=\"\""
+	};
+	ReplicaStats s = {0};
+
+	if (r != NULL)
+		replica_stats(r, &s);
+	one(out, "sc_replica_serves", "gauge", "1 while the replica is near enough to be read.", s.serves);
+	one(out, "sc_replica_lag_seconds", "gauge", "Age of what the replica is known to have replayed; 1 is none, by the way of asking.", s.lag_s);
+	one(out, "sc_replica_lag_bytes", "gauge", "Log that the primary had flushed and the replica not replayed.", s.lag_bytes);
+	metrics_family(out, "sc_replica_requests_total", "counter", "Requests of routes that a replica may answer, by where they were sent; why: the session is not known to Redis, the user wrote a moment ago, the replica is behind or away.");
+	for (int i = REPLICA_UNSURE; i < REPLICA_CHOICES; i++)
+		metrics_sample(out, "sc_replica_requests_total", choices[i], (double) g->replica[i]);
+	one(out, "sc_replica_fallbacks_total", "counter", "Requests that the replica did not answer with success, asked of the primary.", (double) g->replica_fallbacks);
+}
+
+static void
 render_redis(const Totals *t, Buf *out)
 {
 	one(out, "sc_redis_links", "gauge", "Links to Redis.", t->links);
@@ -267,6 +292,7 @@ stats_render(Process *p, Buf *out)
 	render_pool(&t.pool, out);
 	render_gate(&t.gate, out);
 	render_epoch(p->epoch, out);
+	render_replica(p->replica, &t.gate, out);
 	render_redis(&t, out);
 	one(out, "sc_events_dropped_total", "counter", "Best-effort events dropped because too many waited.", (double) t.events_dropped);
 	one(out, "sc_log_dropped_total", "counter", "Log lines dropped because nobody read them.", (double) log_dropped());

@@ -107,7 +107,7 @@ PERFORM sc.route(500, 'POST', '/courses/{course_id}/enroll', 'sc_api.enroll_self
 PERFORM sc.route(501, 'DELETE', '/courses/{course_id}/enroll', 'sc_api.leave_course', 'courses.read', '{"tag": "enrolment", "summary": "Give up my place"}');
 PERFORM sc.route(502, 'GET', '/users/me/enrollments', 'sc_api.my_enrollments', 'user',
     '{"cache_key": "sc:user:{actor}:enrollments", "cache_tags": ["sc:enrollments:*"], "cache_ttl": 300, "tag": "enrolment", "summary": "My courses"}');
-PERFORM sc.route(503, 'GET', '/courses/{course_id}/enrollments', 'sc_api.course_enrollments', 'courses.own', '{"tag": "enrolment", "summary": "Enrolments of a course"}');
+PERFORM sc.route(503, 'GET', '/courses/{course_id}/enrollments', 'sc_api.course_enrollments', 'courses.own', '{"tag": "enrolment", "summary": "Enrolments of a course", "replica": true}');
 PERFORM sc.route(504, 'POST', '/courses/{course_id}/enrollments', 'sc_api.enrollment_create', 'courses.own', '{"status": 201, "tag": "enrolment", "summary": "Enrol a user"}');
 PERFORM sc.route(505, 'GET', '/enrollments/{enrollment_id}', 'sc_api.enrollment_get', 'user', '{"lane": "hot", "tag": "enrolment", "summary": "An enrolment"}');
 PERFORM sc.route(506, 'PATCH', '/enrollments/{enrollment_id}', 'sc_api.enrollment_update', 'courses.own', '{"tag": "enrolment", "summary": "Suspend, cancel or renew a place"}');
@@ -120,7 +120,7 @@ PERFORM sc.route(602, 'POST', '/progress/batch', 'sc_api.progress_batch', 'user'
 PERFORM sc.route(603, 'GET', '/videos/{video_id}/progress', 'sc_api.video_progress_get', 'user', '{"lane": "hot", "tag": "progress", "summary": "My progress in a video"}');
 PERFORM sc.route(604, 'GET', '/courses/{course_id}/progress', 'sc_api.course_progress_get', 'user', '{"tag": "progress", "summary": "Progress in a course"}');
 PERFORM sc.route(605, 'GET', '/courses/{course_id}/progress/students', 'sc_api.course_progress_students', 'courses.own',
-    '{"lane": "slow", "tag": "progress", "summary": "Progress of the students of a course"}');
+    '{"lane": "slow", "tag": "progress", "summary": "Progress of the students of a course", "replica": true}');
 PERFORM sc.route(606, 'POST', '/videos/{video_id}/complete', 'sc_api.video_complete', 'courses.own', '{"tag": "progress", "summary": "Mark a video completed for a student"}');
 PERFORM sc.route(607, 'GET', '/users/me/progress', 'sc_api.my_progress', 'user', '{"tag": "progress", "summary": "My progress in my courses"}');
-PERFORM sc.route(620, 'GET', '/stats/daily', 'sc_api.stats_daily', 'reports.read', '{"lane": "slow", "tag": "reports", "summary": "Figures of a day"}');
+PERFORM sc.route(620, 'GET', '/stats/daily', 'sc_api.stats_daily', 'reports.read', '{"lane": "slow", "tag": "reports", "summary": "Figures of a day", "replica": true}');

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS sc.routes (
     handler text NOT NULL,
     permission text,
     access text NOT NULL CHECK (access IN ('read', 'write')),
-    lane text NOT NULL CHECK (lane IN ('read', 'hot', 'write', 'slow', 'stream', 'replica')),
+    lane text NOT NULL CHECK (lane IN ('read', 'hot', 'write', 'slow', 'stream')),
     cost text NOT NULL DEFAULT 'wait' CHECK (cost IN ('wait', 'cpu', 'hash')),
     lock_key text,
     status smallint CHECK (status BETWEEN 200 AND 299),
@@ -68,7 +68,7 @@ COMMENT ON COLUMN sc.routes.response IS 'composite type of the answer where the 
 COMMENT ON COLUMN sc.routes.produces IS 'content type of a text answer';
 COMMENT ON COLUMN sc.routes.idempotent IS 'the shim may send it again after a lost connection';
 COMMENT ON COLUMN sc.routes.idempotency IS 'honours Idempotency-Key';
-COMMENT ON COLUMN sc.routes.replica IS 'a replica may answer';
+COMMENT ON COLUMN sc.routes.replica IS 'a replica may answer, some seconds behind for what others wrote';
 COMMENT ON COLUMN sc.routes.tag IS 'group in the API document';
 COMMENT ON COLUMN sc.routes.summary IS 'title in the API document';
 COMMENT ON COLUMN sc.routes.created_at IS 'when the row was made';

@@ -126,12 +126,12 @@ PERFORM sc.route(917, 'DELETE', '/exams/{exam_id}/questions/{question_id}', 'sc_
 PERFORM sc.route(918, 'GET', '/exams/{exam_id}/audience', 'sc_api.audience_get', 'exams.own', '{"tag": "exams", "summary": "Who sits an exam"}');
 PERFORM sc.route(919, 'PUT', '/exams/{exam_id}/audience', 'sc_api.audience_put', 'exams.own', '{"tag": "exams", "summary": "Say who sits an exam"}');
 
-PERFORM sc.route(950, 'GET', '/exams/{exam_id}/monitor', 'sc_api.exam_monitor', 'user', '{"lane": "slow", "tag": "exam day", "summary": "Board of the exam day"}');
+PERFORM sc.route(950, 'GET', '/exams/{exam_id}/monitor', 'sc_api.exam_monitor', 'user', '{"lane": "slow", "tag": "exam day", "summary": "Board of the exam day", "replica": true}');
 PERFORM sc.route(951, 'POST', '/exams/{exam_id}/extend', 'sc_api.exam_extend', 'exams.own', '{"lane": "slow", "idempotency": true, "tag": "exam day", "summary": "Give more time"}');
 PERFORM sc.route(952, 'GET', '/exams/{exam_id}/announcements', 'sc_api.announcement_list', 'user', '{"tag": "exam day", "summary": "Announcements"}');
 PERFORM sc.route(953, 'POST', '/exams/{exam_id}/announcements', 'sc_api.announcement_create', 'exams.own', '{"status": 201, "tag": "exam day", "summary": "Announce"}');
 PERFORM sc.route(954, 'POST', '/exams/{exam_id}/prepare', 'sc_api.exam_prepare', 'exams.own', '{"lane": "slow", "tag": "exam day", "summary": "Prepare the attempts"}');
-PERFORM sc.route(955, 'GET', '/exams/{exam_id}/audit', 'sc_api.exam_audit', 'exams.own', '{"tag": "exam day", "summary": "What staff did"}');
+PERFORM sc.route(955, 'GET', '/exams/{exam_id}/audit', 'sc_api.exam_audit', 'exams.own', '{"tag": "exam day", "summary": "What staff did", "replica": true}');
 PERFORM sc.route(960, 'GET', '/exams/{exam_id}/overrides', 'sc_api.override_list', 'exams.own', '{"tag": "exam day", "summary": "Overrides"}');
 PERFORM sc.route(961, 'POST', '/exams/{exam_id}/overrides', 'sc_api.override_create', 'exams.own', '{"status": 201, "lane": "slow", "cost": "hash", "tag": "exam day", "summary": "Give an override"}');
 PERFORM sc.route(962, 'PATCH', '/exams/{exam_id}/overrides/{override_id}', 'sc_api.override_patch', 'exams.own', '{"lane": "slow", "cost": "hash", "tag": "exam day", "summary": "Change an override"}');

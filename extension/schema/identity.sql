@@ -316,7 +316,7 @@ PERFORM sc.route(113, 'DELETE', '/auth/sessions/{session_id}', 'sc_api.session_e
 PERFORM sc.route(200, 'GET', '/users/me', 'sc_api.profile_get', 'user',
     '{"lane": "hot", "cache_key": "sc:user:{actor}:profile", "tag": "users", "summary": "My profile"}');
 PERFORM sc.route(201, 'PATCH', '/users/me', 'sc_api.profile_update', 'user', '{"tag": "users", "summary": "Change my profile"}');
-PERFORM sc.route(202, 'GET', '/users', 'sc_api.users_list', 'students.search', '{"tag": "users", "summary": "Find users"}');
+PERFORM sc.route(202, 'GET', '/users', 'sc_api.users_list', 'students.search', '{"tag": "users", "summary": "Find users", "replica": true}');
 PERFORM sc.route(203, 'POST', '/users', 'sc_api.user_create', 'users.manage',
     '{"status": 201, "lane": "slow", "cost": "hash", "idempotency": true, "tag": "users", "summary": "Make an account"}');
 PERFORM sc.route(204, 'GET', '/users/{user_id}', 'sc_api.user_get', 'user', '{"access": "write", "tag": "users", "summary": "A user''s card"}');
@@ -325,7 +325,7 @@ PERFORM sc.route(206, 'POST', '/users/{user_id}/activate', 'sc_api.user_activate
 PERFORM sc.route(207, 'POST', '/users/{user_id}/deactivate', 'sc_api.user_deactivate', 'users.manage', '{"tag": "users", "summary": "Shut a user out"}');
 PERFORM sc.route(208, 'PUT', '/users/{user_id}/roles', 'sc_api.user_roles', 'roles.manage', '{"tag": "users", "summary": "Give roles"}');
 PERFORM sc.route(209, 'GET', '/roles', 'sc_api.roles_list', 'users.read', '{"tag": "users", "summary": "Roles"}');
-PERFORM sc.route(210, 'GET', '/users/me/data', 'sc_api.my_data', 'user', '{"lane": "slow", "cost": "cpu", "tag": "privacy", "summary": "Everything held about me"}');
+PERFORM sc.route(210, 'GET', '/users/me/data', 'sc_api.my_data', 'user', '{"lane": "slow", "cost": "cpu", "tag": "privacy", "summary": "Everything held about me", "replica": true}');
 PERFORM sc.route(211, 'POST', '/users/{user_id}/erase', 'sc_api.user_erase', 'users.manage', '{"lane": "slow", "tag": "privacy", "summary": "Forget a person"}');
 PERFORM sc.route(212, 'GET', '/users/{user_id}/card-views', 'sc_api.card_views_list', 'user', '{"tag": "privacy", "summary": "Who opened a card"}');
 PERFORM sc.route(213, 'GET', '/consent-notices', 'sc_api.notices_list', NULL,

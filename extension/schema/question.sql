@@ -37,7 +37,7 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr)
     ('unknown_outcome', 422, 'The unit has no such outcome', 'Ünitede böyle bir kazanım yok', NULL, NULL)
 ON CONFLICT DO NOTHING;
 
-PERFORM sc.route(800, 'GET', '/questions', 'sc_api.questions_list', 'questions.manage', '{"tag": "questions", "summary": "Questions of the bank"}');
+PERFORM sc.route(800, 'GET', '/questions', 'sc_api.questions_list', 'questions.manage', '{"tag": "questions", "summary": "Questions of the bank", "replica": true}');
 PERFORM sc.route(801, 'POST', '/questions', 'sc_api.question_create', 'questions.manage', '{"status": 201, "idempotency": true, "tag": "questions", "summary": "Add a question"}');
 PERFORM sc.route(802, 'GET', '/questions/{question_id}', 'sc_api.question_get', 'questions.manage', '{"tag": "questions", "summary": "A question"}');
 PERFORM sc.route(803, 'PATCH', '/questions/{question_id}', 'sc_api.question_update', 'questions.manage', '{"tag": "questions", "summary": "Change a question"}');
@@ -45,5 +45,5 @@ PERFORM sc.route(804, 'DELETE', '/questions/{question_id}', 'sc_api.question_del
 PERFORM sc.route(805, 'GET', '/questions/{question_id}/versions', 'sc_api.question_versions', 'questions.manage', '{"tag": "questions", "summary": "Versions of a question"}');
 PERFORM sc.route(806, 'POST', '/questions/import', 'sc_api.questions_import', 'questions.manage', '{"lane": "slow", "cost": "cpu", "max_body": 16777216, "content_type": "text/plain,text/csv,application/json", "query": ["format", "dry_run", "subject_id", "create_subjects"], "idempotency": true, "tag": "questions", "summary": "Import questions"}');
 PERFORM sc.route(807, 'GET', '/questions/export', 'sc_api.questions_export', 'questions.manage', '{"lane": "slow", "cost": "cpu", "produces": "text/plain; charset=utf-8", "tag": "questions", "summary": "Export questions"}');
-PERFORM sc.route(850, 'GET', '/exams/{exam_id}/statistics', 'sc_api.exam_statistics', 'user', '{"tag": "results", "summary": "Statistics of an exam and its questions"}');
+PERFORM sc.route(850, 'GET', '/exams/{exam_id}/statistics', 'sc_api.exam_statistics', 'user', '{"tag": "results", "summary": "Statistics of an exam and its questions", "replica": true}');
 PERFORM sc.route(851, 'POST', '/exams/{exam_id}/statistics', 'sc_api.exam_statistics_recompute', 'exams.own', '{"lane": "slow", "cost": "cpu", "tag": "results", "summary": "Compute the statistics from scratch"}');

@@ -297,11 +297,11 @@ PERFORM sc.route(311, 'POST', '/groups', 'sc_api.group_create', 'school.manage',
 PERFORM sc.route(312, 'GET', '/groups/{group_id}', 'sc_api.group_get', 'user', '{"cache_key": "sc:group:{group_id}:detail", "tag": "school", "summary": "A class"}');
 PERFORM sc.route(313, 'PATCH', '/groups/{group_id}', 'sc_api.group_update', 'school.manage', '{"tag": "school", "summary": "Change a class"}');
 PERFORM sc.route(314, 'DELETE', '/groups/{group_id}', 'sc_api.group_delete', 'school.manage', '{"tag": "school", "summary": "Remove a class"}');
-PERFORM sc.route(315, 'GET', '/groups/{group_id}/members', 'sc_api.group_members', 'students.search', '{"tag": "school", "summary": "Members of a class"}');
+PERFORM sc.route(315, 'GET', '/groups/{group_id}/members', 'sc_api.group_members', 'students.search', '{"tag": "school", "summary": "Members of a class", "replica": true}');
 PERFORM sc.route(316, 'POST', '/groups/{group_id}/members', 'sc_api.group_members_add', 'school.manage', '{"tag": "school", "summary": "Put students into a class"}');
 PERFORM sc.route(317, 'DELETE', '/groups/{group_id}/members/{student_id}', 'sc_api.group_member_end', 'school.manage', '{"tag": "school", "summary": "Take a student out of a class"}');
 PERFORM sc.route(318, 'POST', '/groups/{group_id}/access-codes', 'sc_api.group_codes', 'users.manage', '{"lane": "slow", "tag": "school", "summary": "First-use codes to print"}');
-PERFORM sc.route(320, 'GET', '/users/me/students', 'sc_api.my_students', 'students.coach', '{"tag": "school", "summary": "Students I coach"}');
+PERFORM sc.route(320, 'GET', '/users/me/students', 'sc_api.my_students', 'students.coach', '{"tag": "school", "summary": "Students I coach", "replica": true}');
 PERFORM sc.route(321, 'GET', '/users/{user_id}/coaches', 'sc_api.user_coaches', 'user', '{"tag": "school", "summary": "Coaches of a student"}');
 PERFORM sc.route(322, 'POST', '/users/{user_id}/coaches', 'sc_api.coach_assign', 'school.manage', '{"tag": "school", "summary": "Give a student a coach"}');
 PERFORM sc.route(323, 'DELETE', '/users/{user_id}/coaches/{coach_id}', 'sc_api.coach_end', 'school.manage', '{"tag": "school", "summary": "End a coach''s work"}');
@@ -309,7 +309,7 @@ PERFORM sc.route(325, 'GET', '/users/me/children', 'sc_api.my_children', 'childr
 PERFORM sc.route(326, 'POST', '/users/me/children', 'sc_api.child_request', 'children.read', '{"status": 202, "tag": "school", "summary": "Ask to be named guardian"}');
 PERFORM sc.route(327, 'GET', '/users/{user_id}/guardians', 'sc_api.user_guardians', 'user', '{"tag": "school", "summary": "Guardians of a student"}');
 PERFORM sc.route(328, 'POST', '/users/{user_id}/guardians', 'sc_api.guardian_add', 'school.manage', '{"status": 201, "tag": "school", "summary": "Name a guardian"}');
-PERFORM sc.route(329, 'GET', '/guardians', 'sc_api.guardians_list', 'school.manage', '{"tag": "school", "summary": "Guardians and requests"}');
+PERFORM sc.route(329, 'GET', '/guardians', 'sc_api.guardians_list', 'school.manage', '{"tag": "school", "summary": "Guardians and requests", "replica": true}');
 PERFORM sc.route(330, 'POST', '/guardians/{relation_id}/approve', 'sc_api.guardian_approve', 'school.manage', '{"tag": "school", "summary": "Confirm a guardian"}');
 PERFORM sc.route(331, 'DELETE', '/guardians/{relation_id}', 'sc_api.guardian_revoke', 'user', '{"tag": "school", "summary": "End a guardianship"}');
 PERFORM sc.route(340, 'GET', '/subjects', 'sc_api.subjects_list', 'user', '{"cache_key": "sc:curriculum:subjects", "cache_tags": ["sc:curriculum:*"], "tag": "curriculum", "summary": "Subjects"}');

@@ -408,6 +408,64 @@ class Cluster:
         shutil.rmtree(self.folder)
 
 
+class Standby(Cluster):
+    """A streaming replica of the instance's PostgreSQL: with Standby(instance) as s: s.set(recovery_min_apply_delay="5s")"""
+
+    process = None
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="coach-standby.", dir="/tmp")
+        if os.getuid() == 0:
+            owner = pwd.getpwnam(self.instance.owner)
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self.tool("pg_basebackup", "-h", self.instance.run, "-U", "postgres", "-D", os.path.join(self.folder, "data"),
+                  "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self.start()
+        return self
+
+    def start(self):
+        """As a child of ours, which can be killed and reaped."""
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(
+                self.command("postgres", "-D", os.path.join(self.folder, "data"), "-c", "listen_addresses=",
+                             "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/")
+        wait_until(self.answers, 30, "the replica")
+
+    def answers(self):
+        assert self.process.poll() is None, f"the replica ended: see {self.folder}/log"
+        try:
+            psycopg2.connect(host=self.folder, dbname="coach", user="postgres").close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def kill(self, sig=signal.SIGKILL):
+        """Its other processes find out by themselves."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+            children = [int(pid) for pid in f.read().split()]
+        self.process.send_signal(sig)
+        self.process.wait(10 * SLOW)
+        wait_until(lambda: not any(alive(pid) for pid in children), 10, "the end of the replica")
+
+    def __exit__(self, *exc):
+        self.kill(signal.SIGQUIT)
+        shutil.rmtree(self.folder)
+
+    def url(self, user="sc_app"):
+        return f"host={self.folder} dbname=coach user={user}"
+
+    def set(self, **settings):
+        """Changes settings of the replica alone."""
+        db = self.db("coach")
+        for name, value in settings.items():
+            db.run(f"ALTER SYSTEM SET {name} = '{value}'")
+        db.run("SELECT pg_reload_conf()")
+        for name, value in settings.items():
+            wait_until(lambda n=name, v=value: db.one("SELECT current_setting(%s)", n) == v, 10, name)
+        db.close()
+
+
 class Background:
     """Runs a function again and again in threads until stopped; what it raises fails the test.
 
