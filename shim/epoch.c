@@ -64,7 +64,7 @@
 #define POLL_MS		500
 #define TRUST_MS	2000
 #define SETTLE_MS	2500
-#define HEARD_MS	5000
+#define SILENCE_MS	5000
 #define RENEW_MS	2000
 #define LEASE_MS	10000
 #define STEADY_MS	300			/* links must have been up this long to end a
@@ -92,6 +92,8 @@ typedef struct Shared
 	int64_t		epoch;
 	char		server[SERVER_ID_SIZE];
 	int64_t		fresh_until;	/* by clock_ms() */
+	int64_t		answered_ms;	/* when the database last did; at first, when
+								 * we began */
 	int64_t		settled_until;
 	bool		open;			/* serving, and nobody is lost */
 	bool		serving;
@@ -233,14 +235,14 @@ epoch_delivering(Epoch *e, int change)
 }
 
 bool
-epoch_heard(Epoch *e)
+epoch_answered(Epoch *e)
 {
-	bool		heard;
+	bool		answered;
 
 	pthread_mutex_lock(&e->lock);
-	heard = clock_ms() < e->shared.fresh_until - TRUST_MS + HEARD_MS;
+	answered = clock_ms() - e->shared.answered_ms < SILENCE_MS;
 	pthread_mutex_unlock(&e->lock);
-	return heard;
+	return answered;
 }
 
 void
@@ -321,6 +323,7 @@ take_state(Epoch *e, PgRows *rows, int row)
 	s->serving = serving;
 	s->open = serving && !losses && e->mode == MODE_NORMAL && e->beaten && !e->hold;
 	s->fresh_until = e->poll_ms + TRUST_MS;
+	s->answered_ms = clock_ms();
 	pthread_mutex_unlock(&e->lock);
 	e->overdue = pg_rows_get(rows, row, 4).data[0] == 't';
 }
@@ -671,6 +674,7 @@ epoch_new(Server *home)
 			 home->config->instance != NULL ? home->config->instance : "coachd",
 			 (int) getpid(), (long long) loop_wall_ms(home->loop));
 	pthread_mutex_init(&e->lock, NULL);
+	e->shared.answered_ms = clock_ms();
 	e->poll_ms = -POLL_MS;
 	e->found_ms = -FIND_MS;
 	e->beat_ms = -BEAT_MS;

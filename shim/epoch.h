@@ -61,7 +61,7 @@ extern int64_t epoch_trusted(Epoch *e, const char *server_id);
  * Has the database answered in the last seconds?  Behind a pooler a connection
  * that is up does not say so.
  */
-extern bool epoch_heard(Epoch *e);
+extern bool epoch_answered(Epoch *e);
 
 /* Does an invalidation that these servers confirmed reach every reader? */
 extern bool epoch_delivers(Epoch *e, const char *server_id);

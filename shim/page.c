@@ -134,7 +134,7 @@ serve_ready(Request *r)
 		reply_document(r, 503, "application/json", STR("{\"status\":\"draining\"}\n"), NULL, "no-store");
 	else if (s->routes == NULL || s->keys == NULL)
 		reply_document(r, 503, "application/json", STR("{\"status\":\"starting\"}\n"), NULL, "no-store");
-	else if (!pgpool_is_up(s->pg, PG_LANE_READ) || (s->process->epoch != NULL && !epoch_heard(s->process->epoch)))
+	else if (!pgpool_is_up(s->pg, PG_LANE_READ) || (s->process->epoch != NULL && !epoch_answered(s->process->epoch)))
 		reply_document(r, 503, "application/json", STR("{\"status\":\"no database\"}\n"), NULL, "no-store");
 	else
 		reply_document(r, 200, "application/json", STR("{\"status\":\"ready\"}\n"), NULL, "no-store");
