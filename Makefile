@@ -48,6 +48,7 @@ OBJS = \
 	extension/dispatch_once.o \
 	extension/dispatch_reply.o \
 	extension/dispatch_route.o \
+	extension/dispatch_stream.o \
 	extension/dispatch_upload.o \
 	extension/order.o \
 	extension/exam.o \
@@ -146,6 +147,7 @@ REGRESS = \
 	dispatch \
 	dispatch_bind \
 	batch \
+	stream \
 	touch \
 	json \
 	openapi \

@@ -113,7 +113,7 @@ work(Call *call)
 		return;
 	if (!dispatch_take_upload(call))
 		return;
-	if (!dispatch_bind(call))
+	if (!dispatch_bind(call) || call->pieces != NULL)
 		return;
 	if (!dispatch_precondition(call))
 		return;
@@ -162,6 +162,8 @@ work_in_place(Call *call, int route_id)
 	sc_scope_begin();
 	work(call);
 	sc_scope_end();
+	if (call->pieces != NULL && call->problem.status == 0)
+		dispatch_begin_pieces(call);
 	if (fresh_snapshot)
 	{
 		if (!call->undo && !call->in_batch)
@@ -398,17 +400,12 @@ dispatch_new_call(Input *in)
 	return call;
 }
 
-/*
- * Serve one request; the answer's values are in the caller's context.  With
- * admit_only the handler is not run.  Gives the route, NULL if there is none.
- */
-Route *
-dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
+/* Serve one request; the answer's values are in the caller's context. */
+void
+dispatch_serve_call(Call *call, int route_id, Datum *values, bool *nulls)
 {
-	Call	   *call = dispatch_new_call(in);
 	int			mark = sc_touch_mark();
 
-	call->admit_only = admit_only;
 	if (in_hand == NULL)
 		dispatch_forget_routes();
 	if (RecoveryInProgress())
@@ -417,7 +414,41 @@ dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nu
 		while (attempt(call, route_id))
 			CHECK_FOR_INTERRUPTS();
 	dispatch_give_answer(call, mark, values, nulls);
+}
+
+/*
+ * The same for an input.  With admit_only the handler is not run.  Gives the
+ * route, NULL if there is none.
+ */
+Route *
+dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls)
+{
+	Call	   *call = dispatch_new_call(in);
+
+	call->admit_only = admit_only;
+	dispatch_serve_call(call, route_id, values, nulls);
 	return call->route;
+}
+
+/* A later part of a read that was served so far: errors surface. */
+void
+dispatch_go_on(Call *call, void (*part) (Call *call))
+{
+	Call	   *outer = in_hand;
+	bool		read_only = XactReadOnly;
+
+	in_hand = call;
+	XactReadOnly = true;
+	PG_TRY();
+	{
+		part(call);
+	}
+	PG_FINALLY();
+	{
+		in_hand = outer;
+		XactReadOnly = read_only;
+	}
+	PG_END_TRY();
 }
 
 static const char **
@@ -438,8 +469,8 @@ path_of_array(ArrayType *array, int *n)
  * The row type of dispatch's result, looked up once: to build it for each call
  * would cost a twentieth of the call.
  */
-static TupleDesc
-answer_desc(FunctionCallInfo fcinfo)
+TupleDesc
+dispatch_answer_desc(FunctionCallInfo fcinfo)
 {
 	static TupleDesc desc = NULL;
 	MemoryContext caller;
@@ -455,35 +486,43 @@ answer_desc(FunctionCallInfo fcinfo)
 	return desc;
 }
 
-PG_FUNCTION_INFO_V1(sc_api_dispatch);
-PGDLLEXPORT Datum
-sc_api_dispatch(PG_FUNCTION_ARGS)
+/* dispatch's arguments but the first. */
+void
+dispatch_take_input(FunctionCallInfo fcinfo, Input *in)
 {
-	Input		in = {.anonymous = PG_ARGISNULL(1)};
-	Datum		values[DISPATCH_COLUMNS];
-	bool		nulls[DISPATCH_COLUMNS];
-
-	if (!in.anonymous)
-		in.actor = PG_GETARG_INT64(1);
+	in->anonymous = PG_ARGISNULL(1);
+	if (!in->anonymous)
+		in->actor = PG_GETARG_INT64(1);
 	if (!PG_ARGISNULL(2))
-		in.jti = PG_GETARG_UUID_P(2);
+		in->jti = PG_GETARG_UUID_P(2);
 	if (!PG_ARGISNULL(3))
-		in.iat_ms = PG_GETARG_INT64(3);
+		in->iat_ms = PG_GETARG_INT64(3);
 	if (!PG_ARGISNULL(4))
-		in.path = path_of_array(PG_GETARG_ARRAYTYPE_P(4), &in.npath);
+		in->path = path_of_array(PG_GETARG_ARRAYTYPE_P(4), &in->npath);
 	if (!PG_ARGISNULL(5))
-		in.query = text_to_cstring(PG_GETARG_TEXT_PP(5));
+		in->query = text_to_cstring(PG_GETARG_TEXT_PP(5));
 	if (!PG_ARGISNULL(6))
 	{
 		text	   *body = PG_GETARG_TEXT_PP(6);
 
-		in.body = text_to_cstring(body);
-		in.body_len = VARSIZE_ANY_EXHDR(body);
+		in->body = text_to_cstring(body);
+		in->body_len = VARSIZE_ANY_EXHDR(body);
 	}
 	if (!PG_ARGISNULL(7))
-		in.ctx = text_to_cstring(PG_GETARG_TEXT_PP(7));
+		in->ctx = text_to_cstring(PG_GETARG_TEXT_PP(7));
+}
+
+PG_FUNCTION_INFO_V1(sc_api_dispatch);
+PGDLLEXPORT Datum
+sc_api_dispatch(PG_FUNCTION_ARGS)
+{
+	Input		in = {0};
+	Datum		values[DISPATCH_COLUMNS];
+	bool		nulls[DISPATCH_COLUMNS];
+
+	dispatch_take_input(fcinfo, &in);
 	(void) dispatch_serve(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0), &in, false, values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(answer_desc(fcinfo), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(dispatch_answer_desc(fcinfo), values, nulls)));
 }
 
 /* upload_begin: status, headers and body as dispatch gives them, and the id of an upload where the user may. */

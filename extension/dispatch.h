@@ -65,6 +65,8 @@ typedef struct Route
 	bool		keep_flinfo;	/* the handler's FmgrInfo may live from call
 								 * to call */
 	FmgrInfo	handler;
+	bool		inlinable;		/* a set-returning function in SQL: in FROM
+								 * its query takes its place */
 	ResultKind	result;
 	Oid			result_type;	/* of the row, or of one of the rows */
 	int64		max_body;
@@ -94,6 +96,9 @@ typedef struct Header
 	const char *value;
 } Header;
 
+/* An export that is handed out bit by bit (dispatch_stream.c). */
+typedef struct Pieces Pieces;
+
 /* The request in hand.  All of it lives in mcxt. */
 typedef struct Call
 {
@@ -103,6 +108,8 @@ typedef struct Call
 	Input	   *in;
 	bool		admit_only;		/* just ask whether the user may */
 	bool		in_batch;		/* shares its subtransaction with others */
+	Pieces	   *pieces;			/* where the handler's text goes, or NULL: the
+								 * answer is made whole */
 	ScJsonDoc  *ctx;			/* of in->ctx, once somebody has asked for it */
 
 	/* binding */
@@ -161,6 +168,7 @@ extern bool dispatch_bind(Call *call);
 
 /* dispatch_reply.c */
 extern void dispatch_run_handler(Call *call);
+extern bool dispatch_is_callable(Call *call);
 extern void dispatch_add_header(Call *call, const char *name, const char *value);
 
 /* dispatch_once.c */
@@ -170,6 +178,9 @@ extern void dispatch_remember(Call *call);
 /* dispatch_match.c */
 extern bool dispatch_precondition(Call *call);
 
+/* dispatch_stream.c */
+extern void dispatch_begin_pieces(Call *call);
+
 /* dispatch_upload.c */
 extern bool dispatch_take_upload(Call *call);
 extern void dispatch_open_upload(const pg_uuid_t *id, int64 limit);
@@ -178,6 +189,10 @@ extern void dispatch_open_upload(const pg_uuid_t *id, int64 limit);
 extern void dispatch_fail(Call *call, int status, const char *code, const char *params);
 extern const char *dispatch_ctx(Call *call, const char *name);
 extern Call *dispatch_new_call(Input *in);
+extern void dispatch_take_input(FunctionCallInfo fcinfo, Input *in);
+extern TupleDesc dispatch_answer_desc(FunctionCallInfo fcinfo);
+extern void dispatch_serve_call(Call *call, int route_id, Datum *values, bool *nulls);
+extern void dispatch_go_on(Call *call, void (*part) (Call *call));
 extern Route *dispatch_serve(int route_id, Input *in, bool admit_only, Datum *values, bool *nulls);
 extern void dispatch_in_batch(Call *call, int route_id);
 extern void dispatch_abandon(void);

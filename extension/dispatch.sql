@@ -78,6 +78,14 @@ SET search_path = pg_catalog, sc, pg_temp;
 COMMENT ON FUNCTION sc_api.dispatch_many(int, bigint[], uuid[], bigint[], text[], text[], text[], text[]) IS
     'serves many requests of one route with one commit, in the order of the route''s lock key; a path has a value in each line; n counts the input from 1';
 
+CREATE FUNCTION sc_api.dispatch_stream(route int, actor bigint, jti uuid, iat_ms bigint, path text[], query text, body text, ctx text)
+RETURNS TABLE (status int, headers jsonb, body text, touched text[], events jsonb)
+AS 'MODULE_PATHNAME', 'sc_api_dispatch_stream'
+LANGUAGE C VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path = pg_catalog, sc, pg_temp;
+COMMENT ON FUNCTION sc_api.dispatch_stream(int, bigint, uuid, bigint, text[], text, text, text) IS
+    'serves a request of an export bit by bit: dispatch''s row without the body, or a refusal; then rows with a piece of the body each. Call it in the select list: in FROM all is made first. An error after the first row surfaces';
+
 CREATE FUNCTION sc_api.upload_begin(route int, actor bigint, jti uuid, iat_ms bigint, ctx text,
                                     OUT status int, OUT headers jsonb, OUT body text, OUT upload uuid)
 AS 'MODULE_PATHNAME', 'sc_api_upload_begin'
@@ -192,6 +200,9 @@ BEGIN
         WHEN name IS NOT NULL THEN 'unknown option ' || name
         WHEN proc.oid IS NULL THEN 'handler ' || handler || ' does not exist, or not just once'
         WHEN access = 'read' AND proc.provolatile = 'v' THEN 'a read handler must be STABLE'
+        WHEN options->>'lane' = 'stream' AND method = 'GET'
+             AND (access <> 'read' OR proc.prorettype <> 'text'::regtype OR options ? 'cache_key' OR coalesce((options->>'replica')::boolean, false))
+            THEN 'an export is a read handler that returns text, not cached and not from a replica'
         WHEN options ? 'cache_key' AND permission IS NOT NULL AND permission <> 'user'
             THEN 'only routes of permission NULL or user may be cached'
         WHEN options ? 'cache_key' AND access <> 'read' THEN 'only read routes may be cached'

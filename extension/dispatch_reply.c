@@ -353,20 +353,28 @@ run_single(Call *call)
 }
 
 /*
- * Run the handler with the bound arguments and make its answer.  A strict
- * handler with a NULL argument is not called, as SQL has it: its result is
- * NULL.
+ * A strict handler with a NULL argument is not called, as SQL has it: its
+ * result is NULL, and the request has failed.
  */
-void
-dispatch_run_handler(Call *call)
+bool
+dispatch_is_callable(Call *call)
 {
 	if (call->route->handler.fn_strict)
 		for (int i = 0; i < call->route->nparams; i++)
 			if (call->nulls[i])
 			{
 				dispatch_fail(call, 404, "not_found", NULL);
-				return;
+				return false;
 			}
+	return true;
+}
+
+/* Run the handler with the bound arguments and make its answer. */
+void
+dispatch_run_handler(Call *call)
+{
+	if (!dispatch_is_callable(call))
+		return;
 	if (call->route->result == RESULT_ROWS || call->route->result == RESULT_TEXTS)
 		run_set(call);
 	else

@@ -300,6 +300,7 @@ compile(const ScRows *rows, int id)
 	 * call.
 	 */
 	route->keep_flinfo = !form->proretset && form->prolang != SQLlanguageId;
+	route->inlinable = form->proretset && form->prolang == SQLlanguageId;
 	compile_params(route, proc, path, query_names, nquery);
 	compile_result(route, handler, form);
 	ReleaseSysCache(proc);

@@ -213,6 +213,57 @@ sc_query_each_array(ScQuery *q, ScRowCallback callback, void *arg,
 	return each.count;
 }
 
+const char *
+sc_cursor_open(const char *sql, int nargs, Oid *types, Datum *values, const bool *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *marks = palloc(nargs + 1);
+	char	   *name;
+	Portal		portal;
+
+	for (int i = 0; i < nargs; i++)
+		marks[i] = nulls[i] ? 'n' : ' ';
+	sc_query_begin();
+	portal = SPI_cursor_open_with_args(NULL, sql, nargs, types, values, marks, true, CURSOR_OPT_NO_SCROLL);
+	if (portal == NULL)
+		elog(ERROR, "could not open a cursor for \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	MemoryContextSwitchTo(caller);
+	name = pstrdup(portal->name);
+	sc_query_end();
+	return name;
+}
+
+static Portal
+find_cursor(const char *name)
+{
+	Portal		portal = SPI_cursor_find(name);
+
+	if (portal == NULL)
+		elog(ERROR, "cursor \"%s\" is gone", name);
+	return portal;
+}
+
+ScRows
+sc_cursor_fetch(const char *name, long n)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ScRows		rows;
+
+	SPI_cursor_fetch(find_cursor(name), true, n);
+	rows = (ScRows) {.count = SPI_processed, .desc = SPI_tuptable->tupdesc, .tuples = SPI_tuptable->vals};
+	MemoryContextSwitchTo(caller);
+	return rows;
+}
+
+void
+sc_cursor_close(const char *name)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	SPI_cursor_close(find_cursor(name));
+	MemoryContextSwitchTo(caller);
+}
+
 Datum
 sc_get_datum(const ScRows *rows, uint64 row, int col, bool *isnull)
 {

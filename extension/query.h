@@ -108,6 +108,16 @@ typedef void (*ScRowCallback) (TupleTableSlot *slot, void *arg);
 extern uint64 sc_query_each_array(ScQuery *q, ScRowCallback callback, void *arg,
 								  const NullableDatum *args, int nargs);
 
+/*
+ * A cursor over a read: its rows are made as they are fetched.  It lives until
+ * it is closed or its transaction ends, past the end of the scope and of the
+ * subtransaction; the name, in the caller's context, is all there is to keep.
+ * Rows that are fetched live until sc_query_end().
+ */
+extern const char *sc_cursor_open(const char *sql, int nargs, Oid *types, Datum *values, const bool *nulls);
+extern ScRows sc_cursor_fetch(const char *name, long n);
+extern void sc_cursor_close(const char *name);
+
 extern bool sc_isnull(const ScRows *rows, uint64 row, int col);
 extern Datum sc_get_datum(const ScRows *rows, uint64 row, int col, bool *isnull);
 extern bool sc_get_bool(const ScRows *rows, uint64 row, int col);
