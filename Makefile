@@ -255,6 +255,7 @@ SHIM_SRCS = \
 	shim/deliver.c \
 	shim/epoch.c \
 	shim/event.c \
+	shim/export.c \
 	shim/gate.c \
 	shim/gone.c \
 	shim/handover.c \

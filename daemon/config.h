@@ -38,6 +38,7 @@ typedef struct Config
 	int64_t		db_wait_ms;
 	int64_t		db_queue;
 	int64_t		slow_queue;
+	int64_t		exports;
 
 	/* Redis */
 	char	   *redis_cache_url;

@@ -169,7 +169,7 @@ disconnect(PgConn *c)
 		PQfinish(c->pg);
 	c->pg = NULL;
 	c->unsynced = c->syncs = 0;
-	c->awaiting_sync = c->dirty = false;
+	c->awaiting_sync = c->dirty = c->paused = false;
 	while ((job = c->flight.head) != NULL)
 	{
 		job->aborted = false;
@@ -343,6 +343,12 @@ take_result(PgConn *c, PGresult *result)
 				pg_rows_release(job->rows);
 			job->rows = pg_rows_new(result);
 			return true;
+		case PGRES_SINGLE_TUPLE:
+			job->rows = pg_rows_new(result);
+			c->paused = !job->each(job);
+			pg_rows_release(job->rows);
+			job->rows = NULL;
+			return !c->paused;
 		case PGRES_PIPELINE_SYNC:
 			PQclear(result);
 			c->syncs--;
@@ -363,13 +369,15 @@ take_result(PgConn *c, PGresult *result)
 static void
 read_results(PgConn *c)
 {
-	while (c->pg != NULL && c->flight.n > 0 && !PQisBusy(c->pg))
+	while (c->pg != NULL && c->flight.n > 0 && !c->paused && !PQisBusy(c->pg))
 	{
 		if (!take_result(c, PQgetResult(c->pg)))
 			break;
 	}
 	if (c->pg != NULL && PQstatus(c->pg) == CONNECTION_BAD)
 		lose(c, "closed by the server");
+	else if (c->paused)
+		loop_fd_events(c->loop, &c->fd, 0);
 }
 
 /* Prepared statements are confirmed one by one, then comes the Sync. */
@@ -481,6 +489,8 @@ pgconn_send(PgConn *c, PgJob *job)
 		ok = PQsendQueryParams(c->pg, job->sql ? job->sql : DISPATCH_SQL,
 							   job->nparams, NULL, job->params, job->lengths,
 							   job->formats, 0);
+	if (ok && job->each != NULL)
+		ok = PQsetSingleRowMode(c->pg);
 	if (!ok)
 		lose(c, PQerrorMessage(c->pg));
 }
@@ -527,4 +537,21 @@ pgconn_flush(PgConn *c)
 	}
 	c->dirty = rest > 0;
 	loop_fd_events(c->loop, &c->fd, rest > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/*
+ * What libpq holds already comes first: to read on before it is used up would
+ * make its buffer grow with every turn.
+ */
+void
+pgconn_resume(PgConn *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = false;
+	read_results(c);
+	if (c->pg == NULL || c->paused)
+		return;
+	loop_fd_events(c->loop, &c->fd, EPOLLIN);
+	on_ready(&c->fd, EPOLLIN);
 }

@@ -67,6 +67,7 @@ struct PgConn
 	int			syncs;			/* Syncs not answered yet */
 	bool		awaiting_sync;	/* the head's results are complete */
 	bool		dirty;			/* libpq may have bytes to send */
+	bool		paused;			/* a job's each() wants no more for now */
 };
 
 extern void pgconn_init(PgConn *c, Loop *loop, const PgConnOptions *options);
@@ -75,6 +76,7 @@ extern bool pgconn_is_up(const PgConn *c);
 extern void pgconn_send(PgConn *c, PgJob *job);
 extern void pgconn_sync(PgConn *c); /* only if something was sent since */
 extern void pgconn_flush(PgConn *c);
+extern void pgconn_resume(PgConn *c);	/* a job's each() wants more */
 
 /* pgpool.c: c is through with a job and has forgotten it. */
 extern void pgpool_job_done(PgPool *pool, PgJob *job, PgOutcome outcome);

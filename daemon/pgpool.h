@@ -80,6 +80,7 @@ struct PgJob
 	PgLane		lane;
 	PgCost		cost;
 	bool		batch;			/* may go as one with others of its route */
+	bool		(*each) (PgJob *job);	/* or NULL; see PgSession */
 	void		(*done) (PgJob *job);
 	void	   *data;
 
@@ -155,6 +156,10 @@ extern Str	pg_rows_get(const PgRows *rows, int row, int col);	/* NUL-terminated 
  * on_open tells once whether it came up.  Jobs run one after the other; a job
  * is done() when the server has confirmed it.  After pg_session_close() only
  * the done() of a job that was running is still called, with PG_LOST.
+ *
+ * A job with each() is given its rows one by one, each alone in job->rows, and
+ * none with done().  When each() says false no more is read from the server
+ * until pg_session_next(), which calls nobody at once.
  */
 typedef struct PgSessionOptions
 {
@@ -166,6 +171,7 @@ typedef struct PgSessionOptions
 
 extern PgSession *pg_session_open(Loop *loop, const PgSessionOptions *options);
 extern void pg_session_run(PgSession *s, PgJob *job);
+extern void pg_session_next(PgSession *s);
 extern void pg_session_close(PgSession *s);
 
 /*

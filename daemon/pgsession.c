@@ -10,16 +10,20 @@
 
 /* A client that drips must not hold locks for ever; one that pauses may. */
 #define IDLE_MS 60000
+/* So often a backend that is at work looks whether we are still there. */
+#define CHECK_MS 1000
 
 struct PgSession
 {
 	PgSessionOptions options;
 	Loop	   *loop;
 	PgConn		conn;
-	char		settings[128];
+	char		settings[160];
+	bool		begun;			/* the connection was asked for */
 	bool		told;			/* on_open was called */
 	bool		closing;
-	LoopTimer	timer;			/* opens, and frees what is in use now */
+	LoopTimer	timer;			/* opens, reads on, and frees what is in use
+								 * now */
 };
 
 static void
@@ -56,6 +60,8 @@ on_timer(LoopTimer *timer)
 		pgconn_close(&s->conn);
 		free(s);
 	}
+	else if (s->begun)
+		pgconn_resume(&s->conn);
 	else
 	{
 		PgConnOptions options = {
@@ -63,6 +69,7 @@ on_timer(LoopTimer *timer)
 			.on_change = on_change, .data = s
 		};
 
+		s->begun = true;
 		pgconn_init(&s->conn, s->loop, &options);
 	}
 }
@@ -75,8 +82,9 @@ pg_session_open(Loop *loop, const PgSessionOptions *options)
 	s->options = *options;
 	s->loop = loop;
 	snprintf(s->settings, sizeof(s->settings),
-			 "-c statement_timeout=%d -c idle_in_transaction_session_timeout=%d",
-			 options->statement_ms, IDLE_MS);
+			 "-c statement_timeout=%d -c idle_in_transaction_session_timeout=%d"
+			 " -c client_connection_check_interval=%d",
+			 options->statement_ms, IDLE_MS, CHECK_MS);
 
 	/* Not before the caller knows the session: on_open may come at once. */
 	joblist_init(&s->conn.flight);
@@ -103,6 +111,12 @@ pg_session_run(PgSession *s, PgJob *job)
 	pgconn_send(&s->conn, job);
 	pgconn_sync(&s->conn);
 	pgconn_flush(&s->conn);
+}
+
+void
+pg_session_next(PgSession *s)
+{
+	loop_timer_set(s->loop, &s->timer, 0);
 }
 
 void

@@ -600,19 +600,21 @@ COMMENT ON FUNCTION sc.question_row(bigint, boolean) IS
     'a question with its current version, as a student may see it where reserved; NULL if there is none';
 
 CREATE FUNCTION sc.export_questions(format text, ids bigint[])
-RETURNS text
+RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     r record;
     shelf text;
-    parts text[] := '{}';
+    separator text := '';
     fields text[];
     head constant text[] := '{type,name,prompt,format,options,key,explanation,media,points,category,subject,unit,outcome,difficulty,grade,source,tags}';
 BEGIN
     IF format = 'csv' THEN
         -- the mark lets a spreadsheet know that this is UTF-8
-        parts := ARRAY[E'\uFEFF' || array_to_string(head, ',') || E'\r\n'];
+        RETURN NEXT E'\uFEFF' || array_to_string(head, ',') || E'\r\n';
+    ELSIF format = 'json' THEN
+        RETURN NEXT '{"questions": [';
     END IF;
     FOR r IN
         SELECT v.type, v.name, v.prompt, v.format, v.options, v.key, v.explanation, v.media, v.points, q.category,
@@ -629,7 +631,7 @@ BEGIN
             WHEN 'gift' THEN
                 IF r.category IS DISTINCT FROM shelf THEN
                     shelf := r.category;
-                    parts := parts || ('$CATEGORY: ' || sc.gift_escape_text(coalesce(shelf, '')) || E'\n\n');
+                    RETURN NEXT '$CATEGORY: ' || sc.gift_escape_text(coalesce(shelf, '')) || E'\n\n';
                 END IF;
                 fields := r.tags
                     || CASE WHEN r.subject IS NOT NULL THEN ARRAY['subject:' || r.subject] END
@@ -640,23 +642,25 @@ BEGIN
                     || CASE WHEN r.source IS NOT NULL THEN ARRAY['source:' || r.source] END
                     || CASE WHEN r.points <> 1 THEN ARRAY['points:' || r.points] END
                     || CASE WHEN r.media <> '[]' THEN ARRAY['media:' || r.media::text] END;
-                parts := parts || (sc.gift_format(r.type, r.prompt, r.options, r.key, r.name, r.explanation, r.format, fields) || E'\n');
+                RETURN NEXT sc.gift_format(r.type, r.prompt, r.options, r.key, r.name, r.explanation, r.format, fields) || E'\n';
             WHEN 'csv' THEN
-                parts := parts || ((
+                RETURN NEXT (
                     SELECT string_agg(sc.csv_field(x.value), ',' ORDER BY x.n)
                     FROM unnest(ARRAY[r.type, r.name, r.prompt, r.format, r.options::text, r.key::text, r.explanation, r.media::text,
                                       r.points::text, r.category, r.subject, r.unit, r.outcome, r.difficulty, r.grade::text, r.source,
-                                      array_to_string(r.tags, '|')]) WITH ORDINALITY AS x(value, n)) || E'\r\n');
+                                      array_to_string(r.tags, '|')]) WITH ORDINALITY AS x(value, n)) || E'\r\n';
             WHEN 'json' THEN
-                parts := parts || ((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(r)) AS e WHERE e.value <> 'null')::text);
+                RETURN NEXT separator || (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(r)) AS e WHERE e.value <> 'null')::text;
+                separator := E',\n';
         END CASE;
     END LOOP;
-    RETURN CASE WHEN format = 'json' THEN '{"questions": [' || array_to_string(parts, E',\n') || ']}'
-                ELSE array_to_string(parts, '') END;
+    IF format = 'json' THEN
+        RETURN NEXT ']}';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION sc.export_questions(text, bigint[]) IS
-    'questions as one gift, csv or json text, in the order of the ids (GIFT: by category); import_questions() reads it back as the same questions';
+    'questions as the pieces of a gift, csv or json text, in the order of the ids (GIFT: by category); import_questions() reads it back as the same questions';
 
 -- Handlers
 
@@ -893,7 +897,7 @@ CREATE FUNCTION sc_api.questions_export(
     actor bigint, _format text DEFAULT 'gift', _subject_id bigint DEFAULT NULL, _unit_id bigint DEFAULT NULL,
     _outcome_id bigint DEFAULT NULL, _type text DEFAULT NULL, _difficulty text DEFAULT NULL, _grade int DEFAULT NULL,
     _source text DEFAULT NULL, _tag text DEFAULT NULL, _category text DEFAULT NULL, _q text DEFAULT NULL)
-RETURNS text
+RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -909,7 +913,8 @@ BEGIN
                           CASE _format WHEN 'gift' THEN 'txt' ELSE _format END || '"');
     ids := ARRAY(SELECT sc.questions_matching(_subject_id, _unit_id, _outcome_id, sc.question_normal(_type), _difficulty, _grade,
                                               _source, _tag, _category, sc.prefix_query(_q), false));
-    RETURN sc.export_questions(_format, ARRAY(SELECT unnest(ids) EXCEPT SELECT sc.reserved_questions(actor, ids) ORDER BY 1));
+    RETURN QUERY
+    SELECT * FROM sc.export_questions(_format, ARRAY(SELECT unnest(ids) EXCEPT SELECT sc.reserved_questions(actor, ids) ORDER BY 1));
 END
 $$;
 COMMENT ON FUNCTION sc_api.questions_export(bigint, text, bigint, bigint, bigint, text, text, int, text, text, text, text) IS

@@ -86,14 +86,13 @@ COMMENT ON FUNCTION sc_api.exam_result_list(bigint, bigint, bigint) IS
     'The result list as it hangs on the wall: per class counts and net per test, estimated scores, ranks.';
 
 CREATE FUNCTION sc_api.exam_result_list_csv(actor bigint, exam_id bigint, group_id bigint DEFAULT NULL)
-RETURNS text
+RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     test_names text[];
     type_names text[];
     head text;
-    lines text;
 BEGIN
     PERFORM FROM sc_api.exam_result_list(actor, exam_result_list_csv.exam_id, -1);
     SELECT array_agg(t.test ORDER BY t.place) INTO test_names
@@ -119,7 +118,10 @@ BEGIN
         SELECT x.cell, 30000 + x.place FROM unnest(ARRAY['Sınıf Sırası', 'Genel Sıra']) WITH ORDINALITY AS x(cell, place)
     ) AS c;
 
-    SELECT string_agg(concat_ws(';',
+    PERFORM sc_api.header('Content-Disposition', format('attachment; filename="sonuc-listesi-%s.csv"', exam_result_list_csv.exam_id));
+    RETURN NEXT E'\uFEFF' || head || E'\r\n';
+    RETURN QUERY
+    SELECT concat_ws(';',
                sc.csv_field(w.group_name), sc.csv_field(w.student_no), sc.csv_field(w.full_name),
                (SELECT string_agg(concat_ws(';', coalesce(t.correct::text, ''), coalesce(t.wrong::text, ''),
                                             coalesce(t.blank::text, ''), coalesce(replace(t.net::text, '.', ','), '')),
@@ -129,12 +131,10 @@ BEGIN
                w.correct, w.wrong, w.blank, replace(w.net::text, '.', ','),
                (SELECT string_agg(coalesce(replace(w.estimated_scores ->> x.type, '.', ','), ''), ';' ORDER BY x.place)
                 FROM unnest(type_names) WITH ORDINALITY AS x(type, place)),
-               w.rank_in_group, w.rank), E'\r\n' ORDER BY w.n) INTO lines
+               w.rank_in_group, w.rank) || E'\r\n'
     FROM (SELECT l.*, row_number() OVER () AS n
-          FROM sc.result_list(exam_result_list_csv.exam_id, exam_result_list_csv.group_id) AS l) AS w;
-
-    PERFORM sc_api.header('Content-Disposition', format('attachment; filename="sonuc-listesi-%s.csv"', exam_result_list_csv.exam_id));
-    RETURN E'\uFEFF' || head || E'\r\n' || coalesce(lines || E'\r\n', '');
+          FROM sc.result_list(exam_result_list_csv.exam_id, exam_result_list_csv.group_id) AS l) AS w
+    ORDER BY w.n;
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_result_list_csv(bigint, bigint, bigint) IS

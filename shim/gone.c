@@ -21,8 +21,8 @@
 
 #define LOOK_MS 200
 
-static bool
-client_left(Request *r)
+bool
+gone_left(Request *r)
 {
 	const union MHD_ConnectionInfo *info =
 	MHD_get_connection_info(r->http, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -45,7 +45,7 @@ on_timer(LoopTimer *timer)
 	{
 		next = r->next;
 		if (r->state == REQUEST_DATABASE && r->suspended && r->job.waiting
-			&& now - r->job.queued_ms >= LOOK_MS && client_left(r) && request_withdraw(r))
+			&& now - r->job.queued_ms >= LOOK_MS && gone_left(r) && request_withdraw(r))
 			reply_problem(r, 499, "client_gone");
 	}
 	loop_timer_set(s->loop, timer, LOOK_MS);

@@ -10,4 +10,7 @@
 extern void gone_start(Server *s);	/* begins to look, now and then */
 extern void gone_stop(Server *s);
 
+/* Has the client of a suspended request left? */
+extern bool gone_left(struct Request *r);
+
 #endif							/* SHIM_GONE_H */

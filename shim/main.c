@@ -50,10 +50,17 @@ cores(void)
 	return n < 1 ? 1 : (int) n;
 }
 
+/* What belongs to no loop: the listener's, an upload's, those of exports. */
+static int
+connections_apart(const Config *c)
+{
+	return LISTENER_CONNECTIONS + UPLOAD_CONNECTIONS + (int) c->exports;
+}
+
 static int
 connections_left(const Config *c)
 {
-	return (int) c->db_connections - LISTENER_CONNECTIONS - UPLOAD_CONNECTIONS;
+	return (int) c->db_connections - connections_apart(c);
 }
 
 /* How many loops; 0 when the settings do not fit together. */
@@ -64,13 +71,13 @@ count_loops(const Config *c, int sockets, FILE *faults)
 	int			n = (int) c->loops;
 
 	if (n == 0)
-		n = cores() < most ? cores() : most;
+		n = most < 1 ? 1 : cores() < most ? cores() : most;
 	if (c->loops == 0 && n < sockets)
 		n = sockets;
 	if (n > most)
 	{
 		fprintf(faults, "COACH_DB_CONNECTIONS: %d loops need at least %d connections\n", n,
-				n * LOOP_CONNECTIONS_MIN + LISTENER_CONNECTIONS + UPLOAD_CONNECTIONS);
+				n * LOOP_CONNECTIONS_MIN + connections_apart(c));
 		return 0;
 	}
 	if (n < sockets)

@@ -16,6 +16,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+/* Of answers sent bit by bit, to clients that know no chunks. */
+#define BLOCK_SIZE 4096
 #define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
 
@@ -232,7 +234,7 @@ reply_problem(Request *r, int status, const char *code)
 	char		text[160];
 	Str			body;
 
-	if (r->route != NULL && r->route->lane == PG_LANE_STREAM
+	if (r->route != NULL && route_takes_upload(r->route)
 		&& !r->body_complete && !r->unread)
 	{
 		/* MHD takes no answer in the middle of a body: remember it. */
@@ -485,6 +487,17 @@ content_type(const Request *r)
 	return r->route->produces.data != NULL ? r->route->produces.data : JSON_TYPE;
 }
 
+static void
+add_head(Request *r, struct MHD_Response *response, Said *said, bool has_body)
+{
+	add_given(r, response, said);
+	if (!said->content_type && has_body)
+		add(response, "Content-Type", content_type(r));
+	if (!said->cache_control)
+		add(response, "Cache-Control", cache_control(r));
+	add(response, "Vary", vary(r));
+}
+
 void
 reply_answer(Request *r)
 {
@@ -506,12 +519,7 @@ reply_answer(Request *r)
 		body = (Str) {"", 0};
 	}
 	response = response_of(body);
-	add_given(r, response, &said);
-	if (!said.content_type && body.len > 0)
-		add(response, "Content-Type", content_type(r));
-	if (!said.cache_control)
-		add(response, "Cache-Control", cache_control(r));
-	add(response, "Vary", vary(r));
+	add_head(r, response, &said, body.len > 0);
 	if (tagged && !said.etag)
 	{
 		etag[0] = etag[33] = '"';
@@ -526,6 +534,19 @@ reply_answer(Request *r)
 	if ((status == 503 || status == 429) && !said.retry_after)
 		add(response, "Retry-After", "1");
 	queue(r, status, response, body.len);
+}
+
+void
+reply_stream(Request *r, ssize_t (*read) (void *r, uint64_t position, char *to, size_t max))
+{
+	struct MHD_Response *response =
+	MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read, r, NULL);
+	Said		said = {false};
+
+	/* Without a validator there is no use in keeping it. */
+	r->answer.no_store = true;
+	add_head(r, response, &said, true);
+	queue(r, r->answer.status, response, 0);
 }
 
 void

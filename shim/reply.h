@@ -8,6 +8,8 @@
 #ifndef SHIM_REPLY_H
 #define SHIM_REPLY_H
 
+#include <sys/types.h>
+
 #include "shim/request.h"
 
 /* A problem of the shim's own; the words stand in reply.c. */
@@ -22,6 +24,12 @@ extern void reply_in_body(Request *r);
 
 /* r->answer, as it came from dispatch() or the cache. */
 extern void reply_answer(Request *r);
+
+/*
+ * The head of r->answer; read() gives the body bit by bit, as MHD's content
+ * readers do.
+ */
+extern void reply_stream(Request *r, ssize_t (*read) (void *r, uint64_t position, char *to, size_t max));
 
 /* A document of the shim's own: /healthz, /metrics, /openapi.json, /docs. */
 extern void reply_document(Request *r, int status, const char *content_type,

@@ -23,6 +23,7 @@
 #include "daemon/metrics.h"
 #include "shim/cache.h"
 #include "shim/event.h"
+#include "shim/export.h"
 #include "shim/gate.h"
 #include "shim/page.h"
 #include "shim/reload.h"
@@ -91,6 +92,11 @@ on_deadline(LoopTimer *timer)
 	if (r->uploading != NULL)
 	{
 		upload_abort(r);
+		return;
+	}
+	if (r->exporting != NULL)
+	{
+		export_abort(r);
 		return;
 	}
 	if (request_withdraw(r))
@@ -268,6 +274,8 @@ request_completed(Request *r, bool well)
 	loop_timer_clear(r->server->loop, &r->timer);
 	if (r->uploading != NULL)
 		upload_abort(r);
+	if (r->exporting != NULL)
+		export_abort(r);
 	metrics_request(r->server->metrics, r->route != NULL ? r->route->metric : 0,
 					r->sent_status, took_us, r->sent_bytes);
 	if (r->server->config->access_log)
@@ -702,8 +710,10 @@ request_gated(Request *r)
 			reply_problem(r, 401, "token_revoked");
 			break;
 		case GATE_GO:
-			if (r->route->lane == PG_LANE_STREAM)
+			if (route_takes_upload(r->route))
 				upload_begin(r);
+			else if (r->route->lane == PG_LANE_STREAM)
+				export_begin(r);
 			else
 				dispatch(r);
 			break;
@@ -745,7 +755,7 @@ request_start(Request *r)
 		return;
 	}
 	if (!text_is_utf8(r->query.data, r->query.len)
-		|| (r->route->lane != PG_LANE_STREAM && !text_is_utf8(r->body.data, r->body.len)))
+		|| (!route_takes_upload(r->route) && !text_is_utf8(r->body.data, r->body.len)))
 	{
 		reply_problem(r, 400, "invalid_utf8");
 		return;

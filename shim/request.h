@@ -134,6 +134,7 @@ struct Request
 	bool		body_complete;	/* the last of it was here */
 	bool		unread;			/* refused before it was read to its end */
 	struct Upload *uploading;	/* a body that goes on as it comes; or NULL */
+	struct Export *exporting;	/* an answer that goes on as it comes; or NULL */
 	int			refused;		/* status of an early refusal, 0 for none */
 	const char *refused_code;
 	bool		turkish;		/* the language of answers */

@@ -115,6 +115,13 @@ typedef struct RouteMatch
 extern void route_match(const RouteTable *t, Method method,
 						const Str *segments, int n, RouteMatch *m);
 
+/* On the stream lane bodies come in pieces; without one the answer goes out so. */
+static inline bool
+route_takes_upload(const Route *r)
+{
+	return r->lane == PG_LANE_STREAM && r->method != METHOD_GET;
+}
+
 /* The SELECT whose rows the table is built from. */
 extern const char *const ROUTES_SQL;
 

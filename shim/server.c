@@ -31,6 +31,7 @@
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "shim/event.h"
+#include "shim/export.h"
 #include "shim/gate.h"
 #include "shim/gone.h"
 #include "shim/intake.h"
@@ -110,7 +111,7 @@ take_body(Request *r, const char *data, size_t *size)
 	UploadTake	taken = UPLOAD_REFUSED;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (r->refused == 0 && r->route != NULL && r->route->lane == PG_LANE_STREAM)
+	if (r->refused == 0 && r->route != NULL && route_takes_upload(r->route))
 	{
 		/* What it asks for first comes back through request_gated(). */
 		if (r->state < REQUEST_GATE)
@@ -153,7 +154,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
 		if (r->head)
 			r->method = METHOD_GET;
 		intake(r);
-		if (r->refused == 0 && r->route != NULL && r->route->lane == PG_LANE_STREAM)
+		if (r->refused == 0 && r->route != NULL && route_takes_upload(r->route))
 			refuse_early(r);
 		if (r->refused == 413 || (r->refused != 0 && !intake_is_short(r, DISCARD_MAX)))
 		{
@@ -332,7 +333,9 @@ server_stop(Server *s)
 	for (Request *r = s->requests; r != NULL; r = next)
 	{
 		next = r->next;
-		if (r->suspended)
+		if (r->suspended && r->state == REQUEST_ANSWERED)
+			export_abort(r);
+		else if (r->suspended)
 			reply_problem(r, 503, "overloaded");
 	}
 	if (s->http != NULL)

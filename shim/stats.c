@@ -17,6 +17,7 @@
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "shim/event.h"
+#include "shim/export.h"
 #include "shim/gate.h"
 
 #define NOTE_MS 500
@@ -270,6 +271,7 @@ stats_render(Process *p, Buf *out)
 {
 	Metrics   **sets = mem_alloc(sizeof(Metrics *) * (size_t) p->n_servers);
 	Totals		t = {0};
+	ExportStats exports;
 
 	for (int i = 0; i < p->n_servers; i++)
 	{
@@ -294,6 +296,10 @@ stats_render(Process *p, Buf *out)
 	render_epoch(p->epoch, out);
 	render_replica(p->replica, &t.gate, out);
 	render_redis(&t, out);
+	export_stats(&exports);
+	one(out, "sc_exports", "gauge", "Exports being sent.", exports.running);
+	one(out, "sc_exports_refused_total", "counter", "Exports refused because too many were being sent.", (double) exports.refused);
+	one(out, "sc_exports_cut_total", "counter", "Exports that ended in the middle of the body.", (double) exports.cut);
 	one(out, "sc_events_dropped_total", "counter", "Best-effort events dropped because too many waited.", (double) t.events_dropped);
 	one(out, "sc_log_dropped_total", "counter", "Log lines dropped because nobody read them.", (double) log_dropped());
 	metrics_render_process(out);

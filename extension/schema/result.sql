@@ -46,7 +46,7 @@ PERFORM sc.route(1101, 'GET', '/exams/{exam_id}/results', 'sc_api.exam_results',
 PERFORM sc.route(1102, 'GET', '/users/me/results', 'sc_api.my_results', 'user', '{"tag": "results", "summary": "My results"}');
 PERFORM sc.route(1103, 'GET', '/users/{user_id}/results', 'sc_api.user_results', 'user', '{"tag": "results", "summary": "Results of a student", "replica": true}');
 PERFORM sc.route(1104, 'GET', '/exams/{exam_id}/result-list', 'sc_api.exam_result_list', 'user', '{"tag": "results", "summary": "Result list for the wall", "lane": "slow", "cost": "cpu", "replica": true}');
-PERFORM sc.route(1105, 'GET', '/exams/{exam_id}/result-list.csv', 'sc_api.exam_result_list_csv', 'user', '{"tag": "results", "summary": "Result list as CSV", "lane": "slow", "cost": "cpu", "produces": "text/csv; charset=utf-8"}');
+PERFORM sc.route(1105, 'GET', '/exams/{exam_id}/result-list.csv', 'sc_api.exam_result_list_csv', 'user', '{"tag": "results", "summary": "Result list as CSV", "lane": "stream", "produces": "text/csv; charset=utf-8"}');
 PERFORM sc.route(1106, 'GET', '/users/{user_id}/exam-analysis', 'sc_api.user_exam_analysis', 'user', '{"tag": "results", "summary": "A student over many exams", "lane": "slow", "cost": "cpu", "replica": true}');
 PERFORM sc.route(1107, 'POST', '/exams/{exam_id}/regrade', 'sc_api.exam_regrade', 'exams.own', '{"tag": "results", "summary": "Correct keys and score again", "lane": "slow", "cost": "cpu"}');
 PERFORM sc.route(1108, 'GET', '/exams/{exam_id}/regrades', 'sc_api.exam_regrades', 'exams.own', '{"tag": "results", "summary": "Corrections of an exam"}');

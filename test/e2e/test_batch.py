@@ -44,7 +44,7 @@ def test_reads_that_meet(instance, probe, new_user, prepare):
     """While one sleeps, others wait behind it and travel together: a batch that is undone hurts nobody but who undid it."""
     users = [new_user(), new_user()]
     words = ["düz", "a\\b", 'a"b', "{}", "a,b", "NULL", "%2F", "a b", "1"]
-    with instance.coachd(COACH_LOOPS="1", COACH_DB_CONNECTIONS="9", COACH_DB_PREPARE=prepare) as server:
+    with instance.coachd(COACH_LOOPS="1", COACH_DB_CONNECTIONS="11", COACH_DB_PREPARE=prepare) as server:
         clients = [Api(server.address, users[n % 2].token, users[n % 2].user) for n in range(16)]
         wait_until(lambda: clients[0].get(f"{probe}/9/x").status == 200, what="the route to be known")
 

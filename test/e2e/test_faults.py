@@ -200,7 +200,7 @@ def test_nobody_works_for_clients_that_left(instance, db, new_user, new_course, 
     clients = []
     other = instance.db()
     # one connection a lane, and one statement at a time
-    with instance.coachd(COACH_DB_CONNECTIONS=6, COACH_DB_PREPARE="off", COACH_DB_WAIT_MS=60000, COACH_WRITE_MS=600000) as server:
+    with instance.coachd(COACH_DB_CONNECTIONS=8, COACH_DB_PREPARE="off", COACH_DB_WAIT_MS=60000, COACH_WRITE_MS=600000) as server:
         api = Api(server.address)
         try:
             other.run("BEGIN")
