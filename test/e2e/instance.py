@@ -432,8 +432,12 @@ class Standby(Cluster):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/")
         wait_until(self.answers, 30, "the replica")
 
+    def read_log(self):
+        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
     def answers(self):
-        assert self.process.poll() is None, f"the replica ended: see {self.folder}/log"
+        assert self.process.poll() is None, self.read_log()[-3000:]
         try:
             psycopg2.connect(host=self.folder, dbname="coach", user="postgres").close()
         except psycopg2.OperationalError:
