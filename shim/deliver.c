@@ -6,7 +6,8 @@
  * windows and counts only if Redis confirmed all of it and the epoch says
  * that this reaches every reader.  Else it is tried again for PATIENCE_MS, as
  * all of it may be repeated, and then is the epoch's business: the writer
- * waits until nobody reads from the cache.
+ * waits until nobody reads from the cache.  When nobody does already, it does
+ * not wait.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +117,7 @@ judge(Delivery *d)
 		return;
 	}
 	if (epoch_opening(g->epoch, g->server_id)
-		|| loop_now_ms(loop) - d->started_ms < PATIENCE_MS)
+		|| (!epoch_settled(g->epoch) && loop_now_ms(loop) - d->started_ms < PATIENCE_MS))
 	{
 		g->stats.delivery_retries++;
 		loop_timer_set(loop, &d->timer, RETRY_MS);

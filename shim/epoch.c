@@ -277,14 +277,22 @@ on_waiting(LoopTask *task)
 	step(e);
 }
 
-void
-epoch_wait(Epoch *e, EpochWait *w)
+bool
+epoch_settled(Epoch *e)
 {
 	bool		settled;
 
 	pthread_mutex_lock(&e->lock);
 	settled = clock_ms() < e->shared.settled_until;
 	pthread_mutex_unlock(&e->lock);
+	return settled;
+}
+
+void
+epoch_wait(Epoch *e, EpochWait *w)
+{
+	bool		settled = epoch_settled(e);
+
 	w->epoch = e;
 	w->task.data = w;
 	w->task.fn = settled ? on_released : on_waiting;

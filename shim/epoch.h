@@ -78,6 +78,9 @@ extern int64_t epoch_known(Epoch *e);
  */
 extern void epoch_wait(Epoch *e, EpochWait *w);
 
+/* Does everybody know already? */
+extern bool epoch_settled(Epoch *e);
+
 /* Something may have been missed: begin a new epoch soon. */
 extern void epoch_renew(Epoch *e, const char *why);
 

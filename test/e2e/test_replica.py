@@ -143,12 +143,20 @@ def test_writers_and_readers(delay, pair, new_readers):
 
 
 def test_redis_forgets(delay, faults, pair, new_readers):
-    """Who wrote before Redis was killed is not sent to the replica before it is there."""
+    """Who wrote before or while Redis was away is not sent to the replica before her writes are there; nor does she wait twice."""
     writer, _ = new_readers("student", "student")
     delay()
     writer.post("/replica-probe", {"word": "unutma"}).ok(204)
+    undelivered = "sc_cache_undelivered_total"
+    before = metric(writer, undelivered)
     faults.kill_redis()
     assert read(writer, writer.user.id) == {"word": "unutma", "standby": False}
+    writer.post("/replica-probe", {"word": "unutma"}).ok(204)
+    wait_until(lambda: metric(writer, "sc_cache_lost") == 1 and metric(writer, undelivered) > before, 10, "nobody to trust Redis")
+    before, retries = metric(writer, undelivered), metric(writer, "sc_cache_delivery_retries_total")
+    writer.post("/replica-probe", {"word": "unutma"}).ok(204)
+    wait_until(lambda: metric(writer, undelivered) > before, 10, "the second write to be counted")
+    assert metric(writer, "sc_cache_delivery_retries_total") == retries
     faults.start_redis()
 
     def later():
@@ -216,13 +224,15 @@ def test_log_outs_count_at_once(delay, pair, new_readers, admin):
     assert shut_out.get(f"/replica-probe/{NOBODY}").status == 401
 
 
-def test_refusals_are_the_primarys(delay, new_readers, new_course):
+def test_refusals_are_the_primarys(delay, pair, new_readers, new_course, new_user):
     """What the replica does not know yet is no 404."""
     (reader,) = new_readers("admin")
     delay()
-    course = new_course()
+    course, newcomer = new_course(), at(new_user(), pair[0])
     assert reader.get(f"/courses/{course.id}/enrollments").ok()["items"] == []
     reader.get("/courses/999999999/enrollments").problem(404)
+    asked = metric(newcomer, ASKED)
+    wait_until(lambda: read(newcomer, NOBODY) and metric(newcomer, ASKED) > asked, 10, "the replica to be asked about her")
 
 
 def test_one_that_dies(standby, new_readers):
