@@ -78,6 +78,13 @@ extern void pgconn_sync(PgConn *c); /* only if something was sent since */
 extern void pgconn_flush(PgConn *c);
 extern void pgconn_resume(PgConn *c);	/* a job's each() wants more */
 
+/* pgpool.c: a pool's sessions, which end with it, and its loop. */
+extern PgSession **pgpool_sessions(PgPool *pool);
+extern Loop *pgpool_loop(PgPool *pool);
+
+/* pgsession.c */
+extern void pg_session_free(PgSession *s);
+
 /* pgpool.c: c is through with a job and has forgotten it. */
 extern void pgpool_job_done(PgPool *pool, PgJob *job, PgOutcome outcome);
 

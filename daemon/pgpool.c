@@ -64,6 +64,7 @@ struct PgPool
 	Lane		lanes[PG_LANES];
 	JobList		ended;			/* done() is due */
 	PgBatch    *free_batches;
+	PgSession  *sessions;
 	LoopChore	collect;
 	LoopChore	flush;
 	uint64_t	batches;
@@ -544,6 +545,18 @@ pgpool_new(Loop *loop, const PgPoolOptions *options)
 	return pool;
 }
 
+PgSession **
+pgpool_sessions(PgPool *pool)
+{
+	return &pool->sessions;
+}
+
+Loop *
+pgpool_loop(PgPool *pool)
+{
+	return pool->loop;
+}
+
 void
 pgpool_destroy(PgPool *pool)
 {
@@ -557,6 +570,8 @@ pgpool_destroy(PgPool *pool)
 	}
 	pthread_mutex_unlock(&pools_lock);
 
+	while (pool->sessions != NULL)
+		pg_session_free(pool->sessions);
 	pool->closing = true;
 	for (int i = 0; i < PG_LANES; i++)
 	{

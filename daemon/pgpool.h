@@ -152,7 +152,8 @@ extern bool pg_rows_is_null(const PgRows *rows, int row, int col);
 extern Str	pg_rows_get(const PgRows *rows, int row, int col);	/* NUL-terminated */
 
 /*
- * A session: a connection that is opened for one purpose and closed after it.
+ * A session: a connection that is opened for one purpose and closed after it,
+ * or with the pool.
  * on_open tells once whether it came up.  Jobs run one after the other; a job
  * is done() when the server has confirmed it.  After pg_session_close() only
  * the done() of a job that was running is still called, with PG_LOST.
@@ -169,7 +170,7 @@ typedef struct PgSessionOptions
 	void	   *data;
 } PgSessionOptions;
 
-extern PgSession *pg_session_open(Loop *loop, const PgSessionOptions *options);
+extern PgSession *pg_session_open(PgPool *pool, const PgSessionOptions *options);
 extern void pg_session_run(PgSession *s, PgJob *job);
 extern void pg_session_next(PgSession *s);
 extern void pg_session_close(PgSession *s);

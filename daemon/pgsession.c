@@ -15,6 +15,8 @@
 
 struct PgSession
 {
+	PgSession  *next;			/* of the same pool */
+	PgSession **link;
 	PgSessionOptions options;
 	Loop	   *loop;
 	PgConn		conn;
@@ -50,16 +52,25 @@ on_change(PgConn *c)
 	}
 }
 
+void
+pg_session_free(PgSession *s)
+{
+	*s->link = s->next;
+	if (s->next != NULL)
+		s->next->link = s->link;
+	s->closing = true;
+	loop_timer_clear(s->loop, &s->timer);
+	pgconn_close(&s->conn);
+	free(s);
+}
+
 static void
 on_timer(LoopTimer *timer)
 {
 	PgSession  *s = timer->data;
 
 	if (s->closing)
-	{
-		pgconn_close(&s->conn);
-		free(s);
-	}
+		pg_session_free(s);
 	else if (s->begun)
 		pgconn_resume(&s->conn);
 	else
@@ -75,10 +86,16 @@ on_timer(LoopTimer *timer)
 }
 
 PgSession *
-pg_session_open(Loop *loop, const PgSessionOptions *options)
+pg_session_open(PgPool *pool, const PgSessionOptions *options)
 {
 	PgSession  *s = mem_alloc(sizeof(PgSession));
+	Loop	   *loop = pgpool_loop(pool);
 
+	s->link = pgpool_sessions(pool);
+	s->next = *s->link;
+	if (s->next != NULL)
+		s->next->link = &s->next;
+	*s->link = s;
 	s->options = *options;
 	s->loop = loop;
 	snprintf(s->settings, sizeof(s->settings),

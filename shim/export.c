@@ -320,7 +320,7 @@ export_begin(Request *r)
 	loop_timer_set(r->server->loop, &e->watch, WATCH_MS);
 	e->opening = true;
 	request_hold(r);
-	e->session = pg_session_open(r->server->loop, &options);
+	e->session = pg_session_open(r->server->pg, &options);
 }
 
 void

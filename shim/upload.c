@@ -374,7 +374,7 @@ upload_begin(Request *r)
 	}
 	u->opening = true;
 	request_hold(r);
-	u->session = pg_session_open(r->server->loop, &options);
+	u->session = pg_session_open(r->server->pg, &options);
 }
 
 UploadTake
