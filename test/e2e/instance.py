@@ -444,10 +444,23 @@ class Standby(Cluster):
             return False
         return True
 
+    def children(self):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+            return [int(pid) for pid in f.read().split()]
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+        for pid in self.children():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in self.children():
+            os.kill(pid, signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self, sig=signal.SIGKILL):
         """Its other processes find out by themselves."""
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
-            children = [int(pid) for pid in f.read().split()]
+        children = self.children()
         self.process.send_signal(sig)
         self.process.wait(10 * SLOW)
         wait_until(lambda: not any(alive(pid) for pid in children), 10, "the end of the replica")
@@ -456,8 +469,8 @@ class Standby(Cluster):
         self.kill(signal.SIGQUIT)
         shutil.rmtree(self.folder)
 
-    def url(self, user="sc_app"):
-        return f"host={self.folder} dbname=coach user={user}"
+    def url(self):
+        return f"host={self.folder} dbname=coach user=sc_app_slow"
 
     def set(self, **settings):
         """Changes settings of the replica alone."""

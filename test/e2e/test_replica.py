@@ -248,6 +248,18 @@ def test_one_that_dies(standby, new_readers):
     assert False in load.results
 
 
+def test_one_that_freezes(standby, new_readers):
+    """is passed by without waiting for it."""
+    (reader,) = new_readers("student")
+    standby.freeze()
+    try:
+        wait_until(lambda: metric(reader, "sc_replica_serves") == 0, 20, "its silence to be noticed")
+        assert read(reader, NOBODY)["standby"] is False
+    finally:
+        standby.thaw()
+    wait_until(lambda: read(reader, NOBODY)["standby"], 60, "the replica to be read again")
+
+
 def test_one_that_is_none(instance, standby, new_user):
     """The primary itself is never taken for a replica."""
     url = f"host={instance.run} dbname=coach user=sc_app"
@@ -256,3 +268,17 @@ def test_one_that_is_none(instance, standby, new_user):
         wait_until(lambda: metric(reader, "sc_replica_lag_seconds") > 11, 20, "the time to pass in which it could have been used")
         assert read(reader, NOBODY)["standby"] is False and metric(reader, "sc_replica_serves") == 0
         assert metric(reader, 'sc_pg_jobs_total{lane="replica"}') == 0
+
+
+def test_one_that_becomes_a_primary(standby, new_readers):
+    """is another school from then on. The last test, since nothing follows it any more."""
+    writer, reader = new_readers("student", "student")
+    promoted = standby.db("coach")
+    assert promoted.one("SELECT pg_promote()")
+    promoted.close()
+    wait_until(lambda: metric(reader, "sc_replica_serves") == 0, 20, "the promotion to be noticed")
+    writer.post("/replica-probe", {"word": "burada"}).ok(204)
+    asked = metric(reader, ASKED)
+    assert read(reader, writer.user.id)["word"] == "burada"
+    wait_until(lambda: metric(reader, 'sc_replica_requests_total{sent="primary",why="behind"}') > 0, 10, "the read to be counted")
+    assert metric(reader, ASKED) == asked
