@@ -191,6 +191,9 @@ SELECT sc.regrade_exam(pg_temp.id('exam')) AS changed_by_the_same_keys;
 
 -- 10. the wall: per test counts and nets, rank
 SELECT full_name, student_no, tests, net, rank FROM sc.result_list(pg_temp.id('exam')) ORDER BY rank, full_name LIMIT 3;
+-- the same for a spreadsheet, a line at a time
+SELECT to_json(x.line) FROM sc_api.exam_result_list_csv(pg_temp.id('teacher'), pg_temp.id('exam')) WITH ORDINALITY AS x(line, n) WHERE x.n <= 4 ORDER BY x.n;
+SELECT (SELECT count(*) - 1 FROM sc_api.exam_result_list_csv(pg_temp.id('teacher'), pg_temp.id('exam'))) = (SELECT count(*) FROM sc.result_list(pg_temp.id('exam'))) AS all_lines;
 ROLLBACK;
 
 -- 11. paper
