@@ -6,10 +6,11 @@
  * index, with the server's own functions for locking, inserting and updating a
  * row.  Constraints, triggers and indexes are honoured by these functions.
  *
- * A scope belongs to the subtransaction in which it began.  Buffers, relations
- * and snapshots are pinned for a resource owner, so a scope is never used from
- * an inner subtransaction: there a new one is begun.  When a subtransaction
- * aborts, the server releases what its scope held, and the scope is forgotten.
+ * A scope belongs to the subtransaction and the resource owner in which it
+ * began, for which buffers, relations and snapshots are pinned.  Inside an inner
+ * subtransaction, or the query of a cursor, which has an owner too, a new one is
+ * begun.  When a subtransaction aborts, the server releases what its scopes
+ * held, and they are forgotten.
  */
 #include "postgres.h"
 
@@ -31,6 +32,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "extension/table.h"
@@ -53,6 +55,7 @@ typedef struct Scope
 {
 	struct Scope *outer;
 	SubTransactionId subid;
+	ResourceOwner owner;
 	uint64		number;
 	int			depth;
 	MemoryContext memory;
@@ -101,7 +104,7 @@ sc_scope_begin(void)
 	MemoryContext memory;
 	Scope	   *s;
 
-	if (scope != NULL && scope->subid == subid)
+	if (scope != NULL && scope->subid == subid && scope->owner == CurrentResourceOwner)
 	{
 		scope->depth++;
 		return;
@@ -117,6 +120,7 @@ sc_scope_begin(void)
 	s = MemoryContextAllocZero(memory, sizeof(Scope));
 	s->outer = scope;
 	s->subid = subid;
+	s->owner = CurrentResourceOwner;
 	s->number = ++scopes;
 	s->depth = 1;
 	s->memory = memory;

@@ -24,6 +24,12 @@ BEGIN
             r.name := 'caught';
         END;
     END IF;
+    IF _name = 'cursor' THEN
+        FOR r.before IN SELECT count(*) FROM sc.video_access(1, 1) AS x LOOP
+            NULL;
+        END LOOP;
+        r.before := NULL;
+    END IF;
     IF _name = 'sleep' THEN PERFORM pg_sleep(20); END IF;
     RETURN r;
 END $$;
@@ -61,6 +67,10 @@ SELECT pg_temp.written(3);
 -- 3. a refusal whose writes are kept, and an error that the handler catches itself, undo nothing
 SELECT pg_temp.batch(4, '{"name": "a"}', '{"name": "kept"}', '{"name": "inner"}', '{"name": "b"}');
 SELECT pg_temp.written(4);
+
+-- what a cursor's query opens is closed with the cursor
+SELECT pg_temp.batch(11, '{"name": "a"}', '{"name": "cursor"}', '{"name": "b"}');
+SELECT pg_temp.written(11);
 
 -- 4. one that has to be undone: it alone is, and leaves no touched key; the next batches go row by row, for a while
 SELECT pg_temp.batch(5, '{"name": "a"}', '{"name": "invalid"}', '{"name": "b"}');
