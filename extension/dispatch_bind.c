@@ -388,7 +388,7 @@ bind_value(Call *call, int n, const ScJsonValue *json, const char *s)
 	else
 		code = bind_scalar(param->type, SC_JSON_NULL, s, &call->values[n]);
 	call->binding = -1;
-	call->nulls[n] = false;
+	call->nulls[n] = code != NULL;
 	if (code != NULL)
 		fault(call, param->name, code, NULL);
 }
@@ -610,19 +610,20 @@ bind_reserved(Call *call, int n)
 	}
 }
 
+/* What is no number at all has been found wrong already, and is NULL here. */
 static void
 check_paging(Call *call)
 {
 	int			page = find_param(call->route, FROM_QUERY, "page");
 	int			per_page = find_param(call->route, FROM_QUERY, "per_page");
 
-	if (!call->route->paged || page < 0 || per_page < 0 || call->nulls[page] || call->nulls[per_page])
+	if (!call->route->paged || page < 0 || per_page < 0)
 		return;
 	call->page = DatumGetInt32(call->values[page]);
 	call->per_page = DatumGetInt32(call->values[per_page]);
-	if (call->page < 1 || call->page > MAX_PAGE)
+	if (!call->nulls[page] && (call->page < 1 || call->page > MAX_PAGE))
 		fault(call, "page", "out_of_range", psprintf("{\"min\":1,\"max\":%d}", MAX_PAGE));
-	if (call->per_page < 1 || call->per_page > MAX_PER_PAGE)
+	if (!call->nulls[per_page] && (call->per_page < 1 || call->per_page > MAX_PER_PAGE))
 		fault(call, "per_page", "out_of_range", psprintf("{\"min\":1,\"max\":%d}", MAX_PER_PAGE));
 }
 

@@ -61,10 +61,14 @@ BEGIN
     SELECT p.line, ARRAY(SELECT lower(trim(h) COLLATE "C") FROM unnest(p.fields) AS h) INTO head_line, head
     FROM sc.csv_parse(csv) AS p
     LIMIT 1;
-    IF head IS NULL THEN
-        INSERT INTO pg_temp.import_error VALUES (1, NULL, 'empty_file');
+    IF head IS NULL OR head = '{}' THEN
+        INSERT INTO pg_temp.import_error VALUES (1, NULL, CASE WHEN head IS NULL THEN 'empty_file' ELSE 'open_quote' END);
         RETURN 0;
     END IF;
+    -- spreadsheets leave empty columns at the end
+    WHILE head[cardinality(head)] = '' LOOP
+        head := trim_array(head, 1);
+    END LOOP;
     INSERT INTO pg_temp.import_error
     SELECT head_line, h, CASE WHEN h = ANY (known) THEN 'repeated_column' ELSE 'unknown_column' END
     FROM unnest(head) AS h
@@ -80,11 +84,20 @@ BEGIN
     END IF;
 
     at := ARRAY(SELECT array_position(head, k) FROM unnest(known) WITH ORDINALITY AS x(k, n) ORDER BY n);
+    WITH records AS MATERIALIZED (
+        SELECT p.line, p.fields FROM sc.csv_parse(csv) AS p WHERE p.line > head_line
+    ), torn AS (
+        -- what would shift columns, or swallow the lines below, is never guessed at
+        INSERT INTO pg_temp.import_error
+        SELECT p.line, NULL, CASE WHEN p.fields IS NULL THEN 'open_quote' ELSE 'too_many_fields' END
+        FROM records AS p
+        WHERE p.fields IS NULL OR array_to_string(p.fields[cardinality(head) + 1:], '') <> ''
+    )
     INSERT INTO pg_temp.import_row (line, c)
     SELECT p.line, ARRAY[nullif(trim(p.fields[at[1]]), ''), nullif(trim(p.fields[at[2]]), ''), nullif(trim(p.fields[at[3]]), ''),
                          nullif(trim(p.fields[at[4]]), ''), nullif(trim(p.fields[at[5]]), ''), nullif(trim(p.fields[at[6]]), '')]
-    FROM sc.csv_parse(csv) AS p
-    WHERE p.line > head_line AND p.fields <> '{""}';
+    FROM records AS p
+    WHERE p.fields IS NOT NULL;
     INSERT INTO pg_temp.import_error
     SELECT r.line, known[n], 'required'
     FROM pg_temp.import_row AS r, generate_subscripts(known, 1) AS n
@@ -96,12 +109,25 @@ $$;
 COMMENT ON FUNCTION sc.import_read(text, text) IS
     'reads a CSV file into the temporary tables of an import and checks its columns; gives the number of records';
 
+CREATE FUNCTION sc.import_hash(hash text)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN hash ~ ('^(\$argon2id\$v=19\$m=[1-9][0-9]*,t=[1-9][0-9]*,p=[1-9][0-9]*\$[0-9A-Za-z+/]{11,}\$[0-9A-Za-z+/]{22,}'
+                   '|\$2[aby]\$[0-9]{2}\$[./0-9A-Za-z]{53}'
+                   '|pbkdf2:sha256:[1-9][0-9]*\$[^$]{1,128}\$[0-9a-f]{64}|pbkdf2:sha512:[1-9][0-9]*\$[^$]{1,128}\$[0-9a-f]{128}'
+                   '|scrypt:[1-9][0-9]*:[1-9][0-9]*:[1-9][0-9]*\$[^$]{1,128}\$[0-9a-f]{128})$');
+END
+$$;
+COMMENT ON FUNCTION sc.import_hash(text) IS 'is this, whole, a hash of a form that password_verify() knows?';
+
 CREATE FUNCTION sc.import_check_users()
 RETURNS TABLE (line int, field text, code text)
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    UPDATE pg_temp.import_row SET c[1] = lower(normalize(c[1], NFC) COLLATE "C") WHERE c[1] IS NOT NULL;
+    UPDATE pg_temp.import_row SET c[1] = sc.normal_email(c[1]), c[3] = sc.normal_name(c[3]);
     UPDATE pg_temp.import_row AS r SET a = o.id FROM sc.roles AS o WHERE o.name = coalesce(lower(r.c[4] COLLATE "C"), 'student');
 
     RETURN QUERY
@@ -109,12 +135,12 @@ BEGIN
     FROM pg_temp.import_row AS r
     CROSS JOIN LATERAL (VALUES
         ('email', 'login_name_required', r.c[1] IS NULL AND r.c[2] IS NULL),
-        ('email', 'invalid_email', r.c[1] !~ '^[^@[:space:]]+@[^@[:space:]]+$' OR length(r.c[1]) NOT BETWEEN 3 AND 254),
+        ('email', 'invalid_email', NOT sc.is_email(r.c[1])),
         ('student_no', 'invalid_student_no', r.c[2] !~ '^[0-9A-Za-z._/-]{1,40}$'),
-        ('full_name', 'invalid_name', length(r.c[3]) > 200),
+        ('full_name', 'invalid_name', length(r.c[3]) NOT BETWEEN 1 AND 200),
         ('role', 'unknown_role', r.a IS NULL),
         ('phone', 'invalid_phone', r.c[5] !~ '^\+?[0-9 ()-]{5,25}$'),
-        ('password_hash', 'unknown_hash', r.c[6] !~ '^(\$argon2id\$|\$2[aby]\$|pbkdf2:sha256:|scrypt:)'),
+        ('password_hash', 'unknown_hash', NOT sc.import_hash(r.c[6])),
         ('email', 'email_taken', EXISTS (SELECT FROM sc.users AS u WHERE u.email = r.c[1])),
         ('student_no', 'student_no_taken', EXISTS (SELECT FROM sc.students AS s WHERE s.student_no = r.c[2]))
     ) AS x(field, code, wrong)
@@ -156,14 +182,14 @@ BEGIN
     SELECT r.line, x.field, x.code
     FROM (SELECT i.*, row_number() OVER (PARTITION BY i.c[1] ORDER BY i.line) AS nth FROM pg_temp.import_row AS i) AS r
     CROSS JOIN LATERAL (VALUES
-        ('code', 'invalid_value', r.c[1] !~ '^[0-9A-Za-z._/-]{1,60}$'),
+        ('code', 'invalid_code_text', r.c[1] !~ '^[0-9A-Za-z._/-]{1,60}$'),
         ('code', 'course_code_taken', EXISTS (SELECT FROM sc.courses AS o WHERE o.code = r.c[1])),
         ('code', 'twice_in_file', r.nth > 1),
         ('title', 'too_long', length(r.c[2]) > 200),
         ('description', 'too_long', length(r.c[3]) > 20000),
         ('teacher_email', 'unknown_teacher', r.c[4] IS NOT NULL AND r.a IS NULL),
         ('category', 'unknown_category', r.c[5] IS NOT NULL AND r.b IS NULL),
-        ('is_published', 'invalid_value', sc.import_truth(r.c[6]) IS NULL)
+        ('is_published', 'invalid_truth', sc.import_truth(r.c[6]) IS NULL)
     ) AS x(field, code, wrong)
     WHERE x.wrong;
 END
@@ -203,9 +229,10 @@ BEGIN
     CROSS JOIN LATERAL (VALUES
         ('course_code', 'unknown_course', r.c[1] IS NOT NULL AND r.a IS NULL),
         ('title', 'too_long', length(r.c[2]) > 200),
-        ('order_index', 'invalid_value', r.c[3] IS NOT NULL AND sc.import_place(r.c[3]) IS NULL),
+        ('order_index', 'invalid_place', r.c[3] IS NOT NULL AND sc.import_place(r.c[3]) IS NULL),
         ('order_index', 'twice_in_file', sc.import_place(r.c[3]) IS NOT NULL AND r.nth > 1),
-        ('order_index', 'place_taken', EXISTS (SELECT FROM sc.topics AS t WHERE t.course_id = r.a AND t.order_index = sc.import_place(r.c[3])))
+        ('order_index', 'place_taken', EXISTS (SELECT FROM sc.topics AS t WHERE t.course_id = r.a AND t.is_active
+                                                AND t.order_index = sc.import_place(r.c[3])))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
 END
@@ -227,12 +254,13 @@ BEGIN
     CROSS JOIN LATERAL (VALUES
         ('course_code', 'unknown_course', r.c[1] IS NOT NULL AND r.a IS NULL),
         ('topic', 'unknown_topic', r.a IS NOT NULL AND r.c[2] IS NOT NULL AND r.b IS NULL),
+        ('topic', 'ambiguous_topic', (SELECT count(*) FROM sc.topics AS t WHERE t.course_id = r.a AND t.title = r.c[2] AND t.is_active) > 1),
         ('title', 'too_long', length(r.c[3]) > 200),
-        ('youtube_id', 'invalid_value', r.c[4] !~ '^[0-9A-Za-z_-]{11}$'),
-        ('duration', 'invalid_value', r.c[5] !~ '^[0-9]{1,5}$' OR CASE WHEN r.c[5] ~ '^[0-9]{1,5}$' THEN r.c[5]::int > 86400 END),
-        ('order_index', 'invalid_value', r.c[6] IS NOT NULL AND sc.import_place(r.c[6]) IS NULL),
+        ('youtube_id', 'invalid_youtube_id', r.c[4] !~ '^[0-9A-Za-z_-]{11}$'),
+        ('duration', 'invalid_duration', r.c[5] !~ '^[0-9]{1,5}$' OR CASE WHEN r.c[5] ~ '^[0-9]{1,5}$' THEN r.c[5]::int > 86400 END),
+        ('order_index', 'invalid_place', r.c[6] IS NOT NULL AND sc.import_place(r.c[6]) IS NULL),
         ('order_index', 'twice_in_file', sc.import_place(r.c[6]) IS NOT NULL AND r.a IS NOT NULL AND r.nth > 1),
-        ('order_index', 'place_taken', EXISTS (SELECT FROM sc.videos AS v WHERE v.course_id = r.a AND v.topic_id = r.b
+        ('order_index', 'place_taken', EXISTS (SELECT FROM sc.videos AS v WHERE v.course_id = r.a AND v.topic_id IS NOT DISTINCT FROM r.b AND v.is_active
                                                 AND v.order_index = sc.import_place(r.c[6])))
     ) AS x(field, code, wrong)
     WHERE x.wrong;
@@ -269,14 +297,19 @@ BEGIN
     WHERE r.b IS NULL AND r.c[3] IS NULL AND u.email = lower(normalize(r.c[2], NFC) COLLATE "C");
     RETURN QUERY
     SELECT r.line, x.field, x.code
-    FROM (SELECT i.*, row_number() OVER (PARTITION BY i.a, i.b ORDER BY i.line) AS nth FROM pg_temp.import_row AS i) AS r
+    FROM (SELECT i.*, row_number() OVER (PARTITION BY i.a, i.b ORDER BY i.line) AS nth, sc.holds_seat(coalesce(i.c[4], 'active')) AS sits,
+                 count(*) FILTER (WHERE sc.holds_seat(coalesce(i.c[4], 'active'))) OVER (PARTITION BY i.a ORDER BY i.line) AS seats
+          FROM pg_temp.import_row AS i) AS r
+    LEFT JOIN sc.courses AS k ON k.id = r.a
+    LEFT JOIN sc.course_seats AS s ON s.course_id = r.a
     CROSS JOIN LATERAL (VALUES
         ('course_code', 'unknown_course', r.c[1] IS NOT NULL AND r.a IS NULL),
+        ('course_code', 'seat_full', r.sits AND coalesce(s.taken, 0) + r.seats > k.capacity),
         ('email', 'login_name_required', r.c[2] IS NULL AND r.c[3] IS NULL),
         (CASE WHEN r.c[3] IS NULL THEN 'email' ELSE 'student_no' END, 'unknown_student', coalesce(r.c[2], r.c[3]) IS NOT NULL AND r.b IS NULL),
-        ('status', 'invalid_value', r.c[4] NOT IN ('active', 'completed', 'suspended', 'cancelled', 'expired')),
-        ('enrolled_at', 'invalid_value', r.c[5] IS NOT NULL AND sc.import_instant(r.c[5]) IS NULL),
-        ('expires_at', 'invalid_value', r.c[6] IS NOT NULL AND sc.import_instant(r.c[6]) IS NULL),
+        ('status', 'invalid_status', r.c[4] NOT IN ('active', 'completed', 'suspended', 'cancelled', 'expired')),
+        ('enrolled_at', 'invalid_instant', r.c[5] IS NOT NULL AND sc.import_instant(r.c[5]) IS NULL),
+        ('expires_at', 'invalid_instant', r.c[6] IS NOT NULL AND sc.import_instant(r.c[6]) IS NULL),
         ('course_code', 'twice_in_file', r.a IS NOT NULL AND r.b IS NOT NULL AND r.nth > 1),
         ('course_code', 'already_enrolled', EXISTS (SELECT FROM sc.enrollments AS e WHERE e.user_id = r.b AND e.course_id = r.a))
     ) AS x(field, code, wrong)
@@ -292,7 +325,10 @@ AS $$
 BEGIN
     CASE kind
     WHEN 'users' THEN
-        UPDATE pg_temp.import_row SET b = nextval(pg_get_serial_sequence('sc.users', 'id'));
+        UPDATE pg_temp.import_row AS r SET b = n.id
+        FROM (SELECT o.line, nextval(pg_get_serial_sequence('sc.users', 'id')) AS id
+              FROM (SELECT i.line FROM pg_temp.import_row AS i ORDER BY i.line) AS o) AS n
+        WHERE n.line = r.line;
         INSERT INTO sc.users (id, email, full_name, phone, password_hash, role_id)
         SELECT r.b, r.c[1], r.c[3], r.c[5], r.c[6], r.a FROM pg_temp.import_row AS r ORDER BY r.line;
         INSERT INTO sc.students (user_id, student_no)
@@ -319,7 +355,7 @@ END
 $$;
 COMMENT ON FUNCTION sc.import_make(text) IS 'makes users, courses, topics, videos or enrolments of the records read, which have been found right';
 
-CREATE FUNCTION sc.import_csv(kind text, csv text, dry_run boolean DEFAULT false, lang text DEFAULT 'en')
+CREATE FUNCTION sc.import_csv(kind text, csv text, dry_run boolean DEFAULT false, lang text DEFAULT 'en', actor bigint DEFAULT NULL)
 RETURNS sc_api.import_answer
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -334,28 +370,34 @@ BEGIN
     answer.imported := 0;
     answer.lines := sc.import_read(kind, csv);
     EXECUTE format('INSERT INTO pg_temp.import_error SELECT f.line, f.field, f.code FROM sc.import_check_%s() AS f', kind);
+    IF kind = 'users' AND actor IS NOT NULL AND NOT sc.can(actor, 'roles.manage') THEN
+        INSERT INTO pg_temp.import_error
+        SELECT r.line, 'role', 'role_not_allowed' FROM pg_temp.import_row AS r JOIN sc.roles AS o ON o.id = r.a
+        WHERE o.name NOT IN ('student', 'parent');
+    END IF;
     IF NOT dry_run AND NOT EXISTS (SELECT FROM pg_temp.import_error) THEN
         PERFORM sc.import_make(kind);
         answer.imported := answer.lines;
     END IF;
     answer.errors := coalesce((
         SELECT jsonb_agg(jsonb_build_object('line', e.line, 'field', e.field, 'code', e.code,
-                                            'message', coalesce(CASE lang WHEN 'tr' THEN p.title_tr ELSE p.title_en END, e.code))
+                                            'message', coalesce(CASE WHEN p.status = 422 AND p.detail_en !~ '\{' THEN CASE lang WHEN 'tr' THEN p.detail_tr ELSE p.detail_en END END,
+                                                                CASE lang WHEN 'tr' THEN p.title_tr ELSE p.title_en END, e.code))
                          ORDER BY e.line, e.field, e.code)
         FROM (SELECT * FROM pg_temp.import_error AS x ORDER BY x.line, x.field, x.code LIMIT 1000) AS e
         LEFT JOIN sc.problems AS p ON p.code = e.code), '[]');
     RETURN answer;
 END
 $$;
-COMMENT ON FUNCTION sc.import_csv(text, text, boolean, text) IS
-    'imports users, courses, topics, videos or enrollments from CSV with a header row (comma, semicolon or tab; a byte order mark is ignored); all records or none: errors, with their lines, mean that nothing was made; dry_run only checks';
+COMMENT ON FUNCTION sc.import_csv(text, text, boolean, text, bigint) IS
+    'imports users, courses, topics, videos or enrollments from CSV with a header row (comma, semicolon or tab; a byte order mark is ignored); all records or none: errors, with their lines, mean that nothing was made; dry_run only checks; with an actor, roles are given as far as the actor may';
 
 CREATE FUNCTION sc_api.import_run(actor bigint, kind text, raw text, ctx jsonb, dry_run boolean DEFAULT false)
 RETURNS sc_api.import_answer
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    answer sc_api.import_answer := sc.import_csv(kind, raw, dry_run, ctx ->> 'lang');
+    answer sc_api.import_answer := sc.import_csv(kind, raw, dry_run, ctx ->> 'lang', actor);
 BEGIN
     IF answer.errors <> '[]' AND NOT dry_run THEN
         PERFORM sc_api.refuse(422, 'import_failed', jsonb_build_object('lines', answer.lines, 'errors', answer.errors));
@@ -364,4 +406,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.import_run(bigint, text, text, jsonb, boolean) IS
-    'Imports users, courses, topics, videos or enrollments from CSV. All records or none; dry_run only checks.';
+    'Imports users, courses, topics, videos or enrollments from CSV (comma, semicolon or tab) with a header row. All records or none; dry_run only checks. '
+    'Columns, of which those marked * must be there: users: full_name*, email or student_no*, role, phone, password_hash; '
+    'courses: code*, title*, description, teacher_email, category, is_published; topics: course_code*, title*, order_index*; '
+    'videos: course_code*, title*, youtube_id*, order_index*, topic, duration; enrollments: course_code*, email or student_no*, status, enrolled_at, expires_at.';

@@ -81,10 +81,10 @@ RETURNS float8
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
 BEGIN
-    RETURN least(greatest((segments->-1->>'to')::numeric, 0), 86400);
+    RETURN sc.json_seconds(segments->-1->'to');
 END
 $$;
-COMMENT ON FUNCTION sc.last_position(jsonb) IS 'end of the last of the spans that a player sent';
+COMMENT ON FUNCTION sc.last_position(jsonb) IS 'end of the last of the spans that a player sent; NULL if there is none';
 
 CREATE FUNCTION sc_api.video_heartbeat(
     actor bigint, video_id bigint, watched_seconds float8 DEFAULT NULL, total_seconds float8 DEFAULT NULL,

@@ -146,6 +146,8 @@ INSERT INTO sc.revoked_tokens (jti, user_id, expires_at)
 VALUES ('00000000-0000-0000-0000-000000000001', 2000000001, 'infinity');
 SELECT pg_temp.call(2);
 SELECT pg_temp.call(2, actor => 2000000001, query => 'per_page=1&q=one');
+SELECT pg_temp.call(2, actor => 2000000001, query => 'page=2147483648&per_page=101');
+SELECT pg_temp.call(2, actor => 2000000001, query => 'page=0&per_page=x');
 SELECT pg_temp.call(2, actor => 2000000001, jti => '00000000-0000-0000-0000-000000000001');
 SELECT pg_temp.call(2, actor => 2000000001, jti => '00000000-0000-0000-0000-000000000002', query => 'page=9');
 SELECT pg_temp.call(2, actor => 2000000003);

@@ -7,8 +7,8 @@ INSERT INTO sc.categories (name, slug) VALUES ('Fen Bilimleri', 'imp-fen');
 
 -- 1. people: semicolons, byte order mark, CRLF, quotes; a capital I in an address is an i, names keep theirs
 SELECT kind, lines, imported, errors FROM sc.import_csv('users',
-    E'\uFEFFemail;student_no;full_name;role;phone;password_hash\r\nIMP.ISIK@Example.TEST;IMP-1;"Işık; İrem";;+90 532 000 00 01;\r\n;IMP-2;Çağla Şahin;student;;\r\nimp.koc@example.test;;Koç;coach;;pbkdf2:sha256:1000$ab$cd\r\n');
-SELECT u.email, s.student_no, u.full_name, r.name, u.password_hash
+    E'\uFEFFemail;student_no;full_name;role;phone;password_hash\r\nIMP.ISIK@Example.TEST;IMP-1;"Işık; İrem";;+90 532 000 00 01;\r\n;IMP-2;Çağla Şahin;student;;\r\nimp.koc@example.test;;Koç;coach;;pbkdf2:sha256:1000$ab$'||repeat('cd', 32)||E'\r\n');
+SELECT u.email, s.student_no, u.full_name, r.name, left(u.password_hash, 26) AS hash
 FROM sc.users AS u JOIN sc.roles AS r ON r.id = u.role_id LEFT JOIN sc.students AS s ON s.user_id = u.id
 WHERE u.email LIKE 'imp.i%' OR u.email LIKE 'imp.k%' OR s.student_no LIKE 'IMP-%' ORDER BY u.id;
 
@@ -41,7 +41,34 @@ SELECT kind, jsonb_path_query_array(errors, '$[*].line') AS lines, jsonb_path_qu
     UNION ALL SELECT * FROM sc.import_csv('videos', E'course_code,topic,title,youtube_id,duration,order_index\nIMP-FIZ,Yok,X,abcdefghij1,1,1\nIMP-FIZ,Kuvvet,X,short,1,9\nIMP-FIZ,Kuvvet,X,abcdefghij1,99999,8\nIMP-FIZ,Kuvvet,X,abcdefghij1,x,1\n')
     UNION ALL SELECT * FROM sc.import_csv('enrollments', E'course_code,email,student_no,status,enrolled_at\nIMP-FIZ,,IMP-1,,\nIMP-KIM,,IMP-9,,\nIMP-KIM,,,,\nIMP-KIM,,IMP-2,here,31.12.2026\nIMP-KIM,,IMP-2,,\n')) AS x;
 
--- 6. a dry run makes nothing and says the same
+-- 6. nothing is guessed at: a quote left open, a separator without quotes, two topics of one title, a place without a topic that is taken, seats
+SELECT errors FROM sc.import_csv('courses', E'code,title\nIMP-Q1,Bir\nIMP-Q2,"İki\nIMP-Q3,Üç\n', false, 'tr');
+SELECT errors FROM sc.import_csv('courses', E'code,title\nIMP-Q1,Çember, Açı\n', false, 'tr');
+SELECT lines, errors FROM sc.import_csv('courses', E'code,title,,\nIMP-Q1,X,,\n', true);
+SELECT lines, imported, errors FROM sc.import_csv('courses', E'code,title\nIMP-Q1,Bir,,\n,,\n\n');
+SELECT errors FROM sc.import_csv('users', E'"email,full_name\nx@example.test,X\n');
+SELECT imported FROM sc.import_csv('topics', E'course_code,title,order_index\nIMP-Q1,Aynı,1\nIMP-Q1,Aynı,2\nIMP-Q1,Silinen,3\n');
+UPDATE sc.topics SET is_active = false WHERE title = 'Silinen';
+SELECT imported, errors FROM sc.import_csv('topics', E'course_code,title,order_index\nIMP-Q1,Yeni,3\n');
+SELECT imported FROM sc.import_csv('videos', E'course_code,title,youtube_id,order_index\nIMP-Q1,Giriş,abcdefghij1,1\n');
+SELECT errors FROM sc.import_csv('videos', E'course_code,topic,title,youtube_id,order_index\nIMP-Q1,Aynı,X,abcdefghij1,1\nIMP-Q1,,Y,abcdefghij1,1\n');
+UPDATE sc.courses SET capacity = 1 WHERE code = 'IMP-Q1';
+SELECT errors FROM sc.import_csv('enrollments', E'course_code,student_no,status\nIMP-Q1,IMP-1,cancelled\nIMP-Q1,IMP-2,active\n', true);
+SELECT errors FROM sc.import_csv('enrollments', E'course_code,student_no,email\nIMP-Q1,IMP-1,\nIMP-Q1,,imp.koc@example.test\n', true, 'tr');
+-- what is expected stands in the message; a hash must be whole; names are those of a spreadsheet that decomposes letters
+SELECT e ->> 'field' AS field, e ->> 'message' AS message FROM sc.import_csv('videos', E'course_code,title,youtube_id,duration,order_index\nIMP-Q1,X,kısa,6:00,bir\n', true, 'tr'), jsonb_array_elements(errors) AS e;
+SELECT e ->> 'field' AS field, e ->> 'message' AS message FROM sc.import_csv('enrollments', E'course_code,student_no,status,enrolled_at\nIMP-Q1,IMP-1,aktif,01.09.2026\n', true, 'tr'), jsonb_array_elements(errors) AS e;
+SELECT e ->> 'field' AS field, e ->> 'message' AS message FROM sc.import_csv('courses', E'code,title,is_published\nGEO-İ,X,belki\n', true, 'tr'), jsonb_array_elements(errors) AS e;
+SELECT errors FROM sc.import_csv('users', E'email,full_name,password_hash\nimp.h1@example.test,H,$argon2id$v=19$m=19456;t=2\nimp.h2@b,H,\n', true);
+SELECT sc.import_hash(sc.password_hash('x')), sc.import_hash('$2b$04$' || repeat('a', 53)), sc.import_hash('$2b$04$' || repeat('a', 52)), sc.import_hash('scrypt:32768:8:1$salt$' || repeat('0', 128)), sc.import_hash('pbkdf2:sha512:5$s$' || repeat('0', 64));
+SELECT imported FROM sc.import_csv('users', E'student_no,full_name\nIMP-NFD,  I\u0307rem   C\u0327elik\n');
+SELECT u.full_name, u.full_name = 'İrem Çelik' AS composed FROM sc.students AS s JOIN sc.users AS u ON u.id = s.user_id WHERE s.student_no = 'IMP-NFD';
+-- who may import but not give roles imports students and parents
+INSERT INTO sc.roles (name, permissions) VALUES ('imp_clerk', '{imports.run}');
+INSERT INTO sc.users (email, full_name, role_id) SELECT 'imp.clerk@example.test', 'Memur', id FROM sc.roles WHERE name = 'imp_clerk';
+SELECT i.imported, i.errors FROM sc.users AS u, sc.import_csv('users', E'email,full_name,role\nimp.r1@example.test,A,parent\nimp.r2@example.test,B,admin\n', false, 'en', u.id) AS i WHERE u.email = 'imp.clerk@example.test';
+
+-- 7. a dry run makes nothing and says the same
 SELECT dry_run, lines, imported, errors FROM sc.import_csv('topics', E'course_code,title,order_index\nIMP-KIM,Mol,1\n', true);
 SELECT count(*) AS topics FROM sc.topics AS t JOIN sc.courses AS c ON c.id = t.course_id WHERE c.code = 'IMP-KIM';
 SELECT sc.import_csv('secrets', 'a');

@@ -124,6 +124,8 @@ SELECT x.who, x.title, c.status, c.code FROM (VALUES ('eda', 'plain'), ('ada', '
 SELECT split_part(u.email, '@', 1) AS who, v.title, l.granted, l.reason, l.ip, l.request_id, l.session_id IS NOT NULL AS session
 FROM sc.video_access_log AS l JOIN sc.users AS u ON u.id = l.user_id JOIN sc.videos AS v ON v.id = l.video_id WHERE l.request_id = 'test' AND u.email LIKE '%@watch.test' ORDER BY l.at;
 SELECT status, body - 'video_id' AS body FROM pg_temp.call(601, 'ada', ARRAY[pg_temp.vid('spans')::text], '{"segments": [{"from": 200, "to": 212.5, "rate": 1}, {"from": 212.5, "to": 220.4, "rate": 1.5}]}');
+-- no span at all does not move the player
+SELECT status, body - 'video_id' AS body FROM pg_temp.call(601, 'ada', ARRAY[pg_temp.vid('spans')::text], '{"segments": []}');
 SELECT b.n, c.status, coalesce(c.body#>>'{errors,0,code}', c.code) AS code
 FROM unnest(ARRAY['{}', '{"segments": 5}', '{"segments": [{"from": 1}]}', '{"segments": [{"from": "1", "to": 2}]}', '{"segments": [{"from": 1, "to": 2, "rate": "x"}]}', '{"segments": [null]}',
                   '{"watched_seconds": "5"}', '{"watched_seconds": 1e400}', '{"watched_seconds": 5, "speed": 2}', '{"segments": [{"from": 1e300, "to": -1e300}]}']::jsonb[]) WITH ORDINALITY AS b(sent, n),
