@@ -546,6 +546,10 @@ reply_stream(Request *r, ssize_t (*read) (void *r, uint64_t position, char *to, 
 	/* Without a validator there is no use in keeping it. */
 	r->answer.no_store = true;
 	add_head(r, response, &said, true);
+
+	/* libmicrohttpd ends chunks that it has not begun: nothing may follow */
+	if (r->head)
+		add(response, "Connection", "close");
 	queue(r, r->answer.status, response, 0);
 }
 

@@ -131,6 +131,7 @@ def test_head_has_no_body(server, student):
     api = Api(server.address, student.token, student.user)
     reply = api.head(f"/stream-probe/{LINES}0000")
     assert reply.status == 200 and reply.body == b"" and reply.headers["content-type"].startswith("text/plain")
+    assert reply.headers["connection"] == "close"
     assert api.get("/auth/me").status == 200
 
 
