@@ -264,18 +264,26 @@ psql_quote() {
 # admin_create EMAIL PASSWORD: both travel on standard input, so that the list
 # of processes never shows them.
 admin_create() {
-    local made
-    made=$(sql <<SQL
+    local outcome
+    outcome=$(sql <<SQL
 \set email $(psql_quote "$1")
 \set password $(psql_quote "$2")
+SELECT sc.normal_email(:'email') AS email, normalize(:'password', NFC) AS password \gset
+SELECT coalesce(CASE WHEN NOT sc.is_email(:'email') THEN 'this is no e-mail address'
+                     WHEN sc.is_common_password(lower(:'password' COLLATE "C")) THEN 'the password is too easy to guess'
+                     WHEN EXISTS (SELECT FROM sc.users WHERE email = :'email') THEN 'there is a user of this address already' END, '') AS fault \gset
+SELECT :'fault' <> '' AS refused \gset
+\if :refused
+    \echo :fault
+    \quit
+\endif
 INSERT INTO sc.users (email, full_name, password_hash, role_id, email_verified_at, password_changed_at)
-SELECT lower(:'email' COLLATE "C"), split_part(:'email', '@', 1), sc.password_hash(:'password'), r.id, clock_timestamp(), clock_timestamp()
+SELECT :'email', split_part(:'email', '@', 1), sc.password_hash(:'password'), r.id, clock_timestamp(), clock_timestamp()
 FROM sc.roles AS r WHERE r.name = 'admin'
-ON CONFLICT (email) DO NOTHING
-RETURNING id;
+RETURNING 'made';
 SQL
     )
-    [ -n "$made" ] || die "there is a user $1 already"
+    [ "$outcome" = made ] || die "$1: $outcome"
     echo "administrator $1 made"
 }
 

@@ -92,6 +92,22 @@ def test_admin_create(demo_instance):
     assert admin.get("/users").status == 200
     assert "already" in demo_instance.coach("admin", "create", email, stdin="baska-parola-1\n", check=False)
     assert "at least" in demo_instance.coach("admin", "create", "kisa@okul.test", stdin="kisa\n", check=False)
+    assert "easy to guess" in demo_instance.coach("admin", "create", "kolay@okul.test", stdin="12345678\n", check=False)
+    out = demo_instance.coach("admin", "create", "MÜDÜR İ@okul.test", stdin="baska-parola-1\n", check=False)
+    assert "no e-mail address" in out and "argon2" not in out
+    # however a terminal composes ü and ş, it is one address and one password
+    demo_instance.coach("admin", "create", "Mu\u0308dur@Okul.TEST", stdin="du\u0308s\u0327 kapanı\n")
+    assert Api(demo_instance.address).login("müdur@okul.test", "düş kapanı").get("/users").status == 200
+    db = demo_instance.db()
+    assert db.one("SELECT count(*) FROM sc.users WHERE email = 'kolay@okul.test' OR full_name LIKE 'MÜDÜR%%'") == 0
+    db.close()
+
+
+def test_an_address_to_listen_on_is_checked_first(demo_instance, tmp_path):
+    folder = str(tmp_path / "never")
+    for address in ("abc", "127.0.0.1", "8080", "127.0.0.1:http"):
+        out = demo_instance.coach("up", env={"COACH_VAR": folder, "COACH_LISTEN": address}, check=False)
+        assert "COACH_LISTEN is ADDRESS:PORT" in out and not os.path.exists(folder)
 
 
 def test_the_open_universitys_data_can_be_loaded_once(demo_instance, data_file):
