@@ -21,7 +21,10 @@
 #define PROBLEM_TYPE "application/problem+json"
 #define JSON_TYPE "application/json"
 
-/* The shim's own refusals.  The others have their words in sc.problems. */
+/*
+ * The shim's own refusals.  The others have their words in sc.problems; a code
+ * that both give has the same title in both.
+ */
 static const struct Words
 {
 	const char *code;
@@ -39,10 +42,10 @@ static const struct Words
 		{"Bad request", "Geçersiz istek"},
 	{"The request is not valid HTTP for this server.", "İstek bu sunucu için geçerli değil."}},
 	{"invalid_utf8",
-		{"Invalid text", "Geçersiz metin"},
+		{"Not UTF-8 text", "UTF-8 metin değil"},
 	{"The request has bytes that are not UTF-8 text.", "İstekte UTF-8 metin olmayan baytlar var."}},
 	{"body_too_large",
-		{"Body too large", "Gövde çok büyük"},
+		{"Body is too large", "İstek gövdesi çok büyük"},
 	{"The body is larger than this address accepts.", "Gövde bu adresin kabul ettiğinden büyük."}},
 	{"headers_too_large",
 		{"Headers too large", "Başlıklar çok büyük"},
@@ -51,7 +54,7 @@ static const struct Words
 		{"Unsupported media type", "Desteklenmeyen içerik türü"},
 	{"This address does not accept bodies of this content type.", "Bu adres bu içerik türünü kabul etmiyor."}},
 	{"token_required",
-		{"Log-in required", "Oturum açmalısınız"},
+		{"Log in first", "Önce oturum açın"},
 	{"Send an access token: Authorization: Bearer <token>", "Bir erişim jetonu gönderin: Authorization: Bearer <token>"}},
 	{"token_invalid",
 		{"Invalid token", "Geçersiz jeton"},
@@ -60,8 +63,8 @@ static const struct Words
 		{"Token expired", "Jetonun süresi doldu"},
 	{"The access token has expired; refresh it.", "Erişim jetonunun süresi doldu; yenileyin."}},
 	{"token_revoked",
-		{"Token revoked", "Jeton iptal edildi"},
-	{"The access token has been revoked; log in again.", "Erişim jetonu iptal edildi; yeniden oturum açın."}},
+		{"This log-in has ended", "Bu oturum sona erdi"},
+	{"Log in again.", "Yeniden oturum açın."}},
 	{"rate_limited",
 		{"Too many requests", "Çok fazla istek"},
 	{"Slow down; see Retry-After.", "Yavaşlayın; Retry-After başlığına bakın."}},
@@ -75,7 +78,7 @@ static const struct Words
 		{"Outcome unknown", "Sonuç bilinmiyor"},
 	{"The connection was lost while the change was being saved: look whether it is there before you repeat it.", "Değişiklik kaydedilirken bağlantı koptu: yinelemeden önce kaydedilip edilmediğine bakın."}},
 	{"timeout",
-		{"Timed out", "Zaman aşımı"},
+		{"Took too long", "Çok uzun sürdü"},
 	{"The answer was not ready in time.", "Yanıt zamanında hazır olmadı."}},
 	{"starting",
 		{"Starting", "Başlatılıyor"},

@@ -100,7 +100,7 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr)
     ('json_too_deep', 400, 'Body is nested too deeply', 'İstek gövdesi çok derin iç içe geçmiş', 'At most 64 levels are accepted.', 'En fazla 64 düzey kabul edilir.'),
     ('repeated_name', 400, 'A name occurs twice in an object', 'Bir nesnede aynı ad iki kez geçiyor', NULL, NULL),
     ('invalid_query', 400, 'Query string is not valid text', 'Sorgu dizgisi geçerli metin değil', NULL, NULL),
-    ('invalid_utf8', 400, 'Body is not UTF-8', 'İstek gövdesi UTF-8 değil', NULL, NULL),
+    ('invalid_utf8', 400, 'Not UTF-8 text', 'UTF-8 metin değil', 'The body has bytes that are not UTF-8; spreadsheets save it as "CSV UTF-8".', 'Gövdede UTF-8 olmayan baytlar var; hesap tabloları "CSV UTF-8" olarak kaydeder.'),
     ('invalid_idempotency_key', 400, 'Idempotency-Key is not usable', 'Idempotency-Key kullanılamaz', 'It has 1 to 200 visible ASCII characters.', '1–200 görünür ASCII karakterden oluşur.'),
     ('no_such_upload', 400, 'No such upload', 'Böyle bir yükleme yok', NULL, NULL),
     ('token_required', 401, 'Log in first', 'Önce oturum açın', NULL, NULL),

@@ -1,10 +1,14 @@
 """Every way to ask wrongly, and the one answer to each."""
 
 import json
+import os
+import re
 import socket
 import urllib.parse
 
 import pytest
+
+from instance import TOP
 
 
 def raw(address, request, quiet=1):
@@ -228,6 +232,15 @@ def test_the_language_of_problems(api, language, word):
     doc = api.get("/auth/me", headers={"Accept-Language": language}).problem(401)
     english = api.get("/auth/me", headers={"Accept-Language": "en"}).problem(401)
     assert (doc["title"] == english["title"]) == (word == "English")
+
+
+def test_a_code_has_one_title_whoever_refuses(db):
+    with open(os.path.join(TOP, "shim", "reply.c"), encoding="utf-8") as f:
+        own = {code: titles for code, *titles in re.findall(r'^\t\{"(\w+)",\n\t\t\{"([^"]+)", "([^"]+)"\}', f.read(), re.M)}
+    assert {"not_found", "token_revoked", "timeout"} <= own.keys()
+    shared = db.all("SELECT code, title_en, title_tr FROM sc.problems WHERE code = ANY (%s)", list(own))
+    assert len(shared) >= 6
+    assert {code: [en, tr] for code, en, tr in shared} == {code: own[code] for code, _, _ in shared}
 
 
 def test_head_is_get_without_a_body(student):
