@@ -7,7 +7,7 @@ import time
 from tools import median, pgbench, wrk
 
 QUESTIONS = 20
-SITTINGS = 12           # exams that everybody starts and hands in, a round: more sittings than fit into its seconds
+SITTINGS = 30           # exams that everybody starts and hands in, a round: more sittings than fit into its seconds
 RESULTS, ITEMS = 10000, 120
 
 UPSERT = """\\set attempt random(1, 256)
