@@ -231,7 +231,7 @@ DECLARE
     place record;
     old record;
 BEGIN
-    SELECT u.email, s.student_no INTO old
+    SELECT u.email, u.full_name, s.student_no INTO old
     FROM sc.users AS u LEFT JOIN sc.students AS s ON s.user_id = u.id WHERE u.id = erase_user.user_id;
     UPDATE sc.users
     SET email = NULL, full_name = 'Silinmiş kullanıcı', phone = NULL, password_hash = NULL, is_active = false,
@@ -241,7 +241,10 @@ BEGIN
     UPDATE sc.students AS s SET student_no = NULL, city = NULL WHERE s.user_id = erase_user.user_id;
     DELETE FROM sc.sessions AS s WHERE s.user_id = erase_user.user_id;
     DELETE FROM sc.user_tokens AS t WHERE t.user_id = erase_user.user_id;
-    DELETE FROM sc.idempotency_keys AS k WHERE k.actor = erase_user.user_id;
+    -- answers kept to be repeated, whoever they were given to
+    DELETE FROM sc.idempotency_keys AS k
+    WHERE k.actor = erase_user.user_id
+       OR EXISTS (SELECT FROM unnest(ARRAY[old.email, old.full_name, old.student_no]) AS x(word) WHERE strpos(k.body, to_json(x.word)::text) > 0);
     DELETE FROM sc.login_guards AS g WHERE substr(g.account, strpos(g.account, ' ') + 1) IN (old.email, old.student_no);
     DELETE FROM sc.jobs AS j WHERE j.args ->> 'user_id' = erase_user.user_id::text AND j.state <> 'running';
     UPDATE sc.guardians AS g SET revoked_at = coalesce(g.revoked_at, clock_timestamp())

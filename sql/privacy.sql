@@ -60,6 +60,11 @@ FROM unnest('{child,parent,admin,other}'::text[]) AS a, pg_temp.call(212, pg_tem
 
 -- 5. erasure: the person goes, what was done stays and counts
 SELECT pg_temp.who('child') AS gone \gset
+-- what was answered about the child and is kept to be repeated
+INSERT INTO sc.idempotency_keys (route_id, actor, key, request_hash, status, body)
+SELECT 203, x.actor, x.key, '', 201, x.body
+FROM (VALUES (0, 'privacy-1', '{"email":"child@privacy.test"}'), (pg_temp.who('admin'), 'privacy-2', '{"full_name":"Çocuk Öz"}'),
+             (pg_temp.who('admin'), 'privacy-3', '{"student_no":"P-1"}'), (pg_temp.who('admin'), 'privacy-4', '{"student_no":"P-10"}')) AS x(actor, key, body);
 SELECT a, t, c.status, c.code FROM (VALUES ('other', 'child'), ('admin', 'admin'), ('admin', 'child'), ('admin', 'nobody')) AS x(a, t),
      pg_temp.call(211, pg_temp.who(a), ARRAY[coalesce(pg_temp.who(t), 999999999)::text]) AS c;
 SELECT c.status FROM pg_temp.call(211, pg_temp.who('admin'), ARRAY[:'gone']) AS c;
@@ -68,16 +73,17 @@ SELECT (SELECT count(*) FROM sc.sessions WHERE user_id = :gone) AS sessions, (SE
        (SELECT sum(covered_seconds) FROM sc.video_progress WHERE user_id = :gone) AS seconds, (SELECT count(*) FROM sc.video_access_log WHERE user_id = :gone AND (ip IS NOT NULL OR session_id IS NOT NULL)) AS traces,
        (SELECT count(*) FROM sc.video_access_log WHERE user_id = :gone) AS views, (SELECT count(*) FROM sc.consents WHERE user_id = :gone AND ip IS NULL) AS consents,
        sc.is_guardian_of(pg_temp.who('parent'), :gone) AS guardian;
+SELECT string_agg(key, ' ') AS kept FROM sc.idempotency_keys WHERE key LIKE 'privacy-%';
 SELECT status, code FROM pg_temp.call(200, :gone);
 SELECT c.body ->> 'total' AS found FROM pg_temp.call(202, pg_temp.who('admin'), '{}', 'q=Silinmiş') AS c;
 SELECT r, c.status FROM unnest('{205,206,208}'::int[]) AS r, pg_temp.call(r, pg_temp.who('admin'), ARRAY[:'gone'], '', CASE r WHEN 205 THEN '{"grade": 1}' WHEN 208 THEN '{"role": "student"}' END::jsonb) AS c;
--- no text column of any row about the person holds the name, the address or the number any more
+-- no row of any table holds the name, the address or the number any more
 DO $$
 DECLARE
     p record;
     n bigint;
 BEGIN
-    FOR p IN SELECT DISTINCT tab FROM sc.personal_columns() LOOP
+    FOR p IN SELECT c.oid::regclass AS tab FROM pg_class AS c WHERE c.relnamespace = 'sc'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition LOOP
         EXECUTE format('SELECT count(*) FROM %s AS t WHERE to_jsonb(t)::text ~ ''Çocuk Öz|child@privacy|"P-1"''', p.tab) INTO n;
         IF n > 0 THEN
             RAISE NOTICE '% still knows', p.tab;
