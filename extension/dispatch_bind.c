@@ -360,6 +360,37 @@ bind_array(Oid element, const ScJsonValue *json, const char *s, Datum *value)
 	return NULL;
 }
 
+/* What a parameter takes, as a parameter of the words for it; NULL where there is no short name. */
+static const char *
+expected_form(const Parameter *param)
+{
+	if (OidIsValid(param->element))
+		return "{\"expected\":\"array\"}";
+	switch (param->type)
+	{
+		case BOOLOID:
+			return "{\"expected\":\"boolean\"}";
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return "{\"expected\":\"integer\"}";
+		case NUMERICOID:
+		case FLOAT8OID:
+			return "{\"expected\":\"number\"}";
+		case TEXTOID:
+		case VARCHAROID:
+			return "{\"expected\":\"string\"}";
+		case UUIDOID:
+			return "{\"expected\":\"UUID\"}";
+		case DATEOID:
+			return "{\"expected\":\"YYYY-MM-DD\"}";
+		case TIMESTAMPTZOID:
+			return "{\"expected\":\"YYYY-MM-DDThh:mm:ss+hh:mm\"}";
+		default:
+			return NULL;
+	}
+}
+
 /* Bind one parameter from JSON, or from the text s where json is NULL. */
 static void
 bind_value(Call *call, int n, const ScJsonValue *json, const char *s)
@@ -390,7 +421,7 @@ bind_value(Call *call, int n, const ScJsonValue *json, const char *s)
 	call->binding = -1;
 	call->nulls[n] = code != NULL;
 	if (code != NULL)
-		fault(call, param->name, code, NULL);
+		fault(call, param->name, code, strcmp(code, "out_of_range") == 0 ? NULL : expected_form(param));
 }
 
 static void

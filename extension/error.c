@@ -227,10 +227,11 @@ fill(const char *text, Jsonb *params)
 	initStringInfo(&out);
 	for (const char *p = text; *p; p++)
 	{
-		const char *end = *p == '{' ? strchr(p, '}') : NULL;
+		const char *end = *p == '{' ? p + 1 + strspn(p + 1, "abcdefghijklmnopqrstuvwxyz_") : NULL;
 		JsonbValue *value = NULL;
 
-		if (end != NULL)
+		/* other braces are those of a sample */
+		if (end != NULL && *end == '}' && end > p + 1)
 		{
 			JsonbValue	key = {.type = jbvString,.val.string = {.len = end - p - 1, .val = unconstify(char *, p + 1)}};
 
