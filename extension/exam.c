@@ -32,7 +32,7 @@
 	"       coalesce(o.extra_seconds, g.extra_seconds, 0)," \
 	"       coalesce(o.max_attempts, g.max_attempts, e.max_attempts)," \
 	"       coalesce(o.password_hash, g.password_hash, e.password_hash)," \
-	"       CASE WHEN e.is_open_to_all THEN true" \
+	"       CASE WHEN e.is_open_to_all AND sc.can(u.id, 'exams.sit') THEN true" \
 	"            WHEN EXISTS (SELECT FROM sc.exam_audience AS a WHERE a.exam_id = e.id)" \
 	"            THEN EXISTS (SELECT FROM sc.exam_audience AS a" \
 	"                         WHERE a.exam_id = e.id AND a.user_id = u.id)" \

@@ -60,7 +60,7 @@ BEGIN
     FROM sc.exams AS e
     WHERE e.is_published AND e.is_active
       AND EXISTS (SELECT FROM sc.users AS u WHERE u.id = student AND u.is_active)
-      AND (e.is_open_to_all
+      AND (e.is_open_to_all AND sc.can(student, 'exams.sit')
            OR e.id IN (SELECT x.exam_id FROM mine AS x)
            OR (e.course_id IN (SELECT n.course_id FROM sc.enrollments AS n
                                WHERE n.user_id = student AND n.status IN ('active', 'completed')
@@ -168,6 +168,33 @@ END
 $$;
 COMMENT ON FUNCTION sc.sees_attempt(bigint, bigint) IS
     'may staff see this attempt: those who run the exam, and the student''s coach';
+
+CREATE FUNCTION sc.is_student(user_id bigint)
+RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN sc.can(user_id, 'exams.sit')
+        OR EXISTS (SELECT FROM sc.students AS s JOIN sc.users AS u ON u.id = s.user_id
+                   WHERE s.user_id = is_student.user_id AND u.anonymised_at IS NULL);
+END
+$$;
+COMMENT ON FUNCTION sc.is_student(bigint) IS 'is the user somebody who sits exams: a student, also one who has left';
+
+CREATE FUNCTION sc.examinees(actor bigint, exam_id bigint)
+RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    -- a result and the board show a name and a number: only the office names strangers
+    IF sc.can(actor, 'exams.manage') OR sc.can(actor, 'users.read') THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT sc.students_of(actor) UNION SELECT sc.exam_students(exam_id));
+END
+$$;
+COMMENT ON FUNCTION sc.examinees(bigint, bigint) IS
+    'students whom the actor may have sit the exam or enter a result for: the own ones, and those who are to sit it or have; NULL = anybody, for who manages all exams';
 
 CREATE FUNCTION sc.exam_audit_note(exam_id bigint, attempt_id bigint, actor bigint, action text, detail jsonb DEFAULT '{}')
 RETURNS void

@@ -285,6 +285,20 @@ $$;
 COMMENT ON FUNCTION sc.count_fault(bigint, bigint, int, int) IS
     'what is wrong with counts entered for a section, or NULL: unknown_section, out_of_range, more_than_questions';
 
+CREATE FUNCTION sc.sat_at(exam_id bigint)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT
+AS $$
+DECLARE
+    at timestamptz;
+BEGIN
+    SELECT least(e.opens_at, clock_timestamp()) INTO at FROM sc.exams AS e WHERE e.id = sat_at.exam_id;
+    RETURN at;
+END
+$$;
+COMMENT ON FUNCTION sc.sat_at(bigint) IS
+    'when a paper exam was sat if nobody says so: at its opening, so that exams entered late stand in their order; else now';
+
 CREATE FUNCTION sc_api.exam_result_enter(
     actor bigint,
     _exam_id bigint,
@@ -299,36 +313,51 @@ DECLARE
     c record;
     counts sc.section_counts[] := '{}';
     fault text;
+    examinees bigint[];
     result bigint;
 BEGIN
     PERFORM sc.paper_exam(actor, _exam_id);
-    PERFORM FROM sc.users AS u WHERE u.id = _user_id AND u.anonymised_at IS NULL;
-    IF NOT FOUND THEN
+    examinees := sc.examinees(actor, _exam_id);
+    IF NOT sc.is_student(_user_id) OR _user_id <> ALL (examinees) THEN
         PERFORM sc_api.invalid('user_id', 'unknown_reference');
+    END IF;
+    IF _submitted_at > clock_timestamp() + interval '1 day' THEN
+        PERFORM sc_api.invalid('submitted_at', 'in_the_future');
     END IF;
     IF jsonb_typeof(sections) <> 'array' THEN
         PERFORM sc_api.invalid('sections', 'invalid_type');
         PERFORM sc_api.check_valid();
+    ELSIF sections = '[]' THEN
+        PERFORM sc_api.invalid('sections', 'required');
     END IF;
     FOR c IN
-        SELECT x.place, (x.item ->> 'section_id')::bigint AS section_id,
-               coalesce((x.item ->> 'correct')::int, 0) AS correct, coalesce((x.item ->> 'wrong')::int, 0) AS wrong
+        SELECT x.place, x.item, (x.item -> 'section_id')::text AS section_id,
+               coalesce((x.item -> 'correct')::text, 'null') AS correct, coalesce((x.item -> 'wrong')::text, 'null') AS wrong
         FROM jsonb_array_elements(sections) WITH ORDINALITY AS x(item, place)
     LOOP
-        fault := sc.count_fault(_exam_id, c.section_id, c.correct, c.wrong);
+        IF jsonb_typeof(c.item) <> 'object' OR coalesce(c.section_id !~ '^-?[0-9]{1,18}$', true)
+           OR c.correct !~ '^(-?[0-9]{1,6}|null)$' OR c.wrong !~ '^(-?[0-9]{1,6}|null)$' THEN
+            fault := 'invalid_type';
+        ELSIF c.item - '{section_id,correct,wrong}'::text[] <> '{}' THEN
+            fault := 'unknown_field';
+        ELSIF EXISTS (SELECT FROM unnest(counts) AS x WHERE x.section_id = c.section_id::bigint) THEN
+            fault := 'section_twice';
+        ELSE
+            counts := counts || ROW(c.section_id::bigint, nullif(c.correct, 'null')::int, nullif(c.wrong, 'null')::int)::sc.section_counts;
+            fault := sc.count_fault(_exam_id, c.section_id::bigint, nullif(c.correct, 'null')::int, nullif(c.wrong, 'null')::int);
+        END IF;
         IF fault IS NOT NULL THEN
             PERFORM sc_api.invalid(format('sections[%s]', c.place - 1), fault);
         END IF;
-        counts := counts || ROW(c.section_id, c.correct, c.wrong)::sc.section_counts;
     END LOOP;
     PERFORM sc_api.check_valid();
     result := sc.put_tallied_result(_exam_id, _user_id, sc.tally_counts(_exam_id, counts), 'manual',
-                                    coalesce(_submitted_at, clock_timestamp()), _booklet);
+                                    coalesce(_submitted_at, sc.sat_at(_exam_id)), _booklet);
     RETURN sc.result_document(result, actor);
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_result_enter(bigint, bigint, bigint, jsonb, timestamptz, text) IS
-    'Enters the result of one student in a paper exam. sections: [{"section_id", "correct", "wrong"}]; blanks and nets are computed. A second entry replaces the first.';
+    'Enters the result of one student in a paper exam. sections: [{"section_id", "correct", "wrong"}]; blanks and nets are computed, a section left out is blank. Without submitted_at it was sat when the exam opened, or now. A second entry replaces the first. Teachers enter results of their own students and of those who are to sit the exam.';
 
 CREATE TYPE sc_api.result_import AS (
     dry_run boolean,
@@ -339,7 +368,7 @@ CREATE TYPE sc_api.result_import AS (
 COMMENT ON TYPE sc_api.result_import IS 'what became of an import; all lines or none';
 COMMENT ON COLUMN sc_api.result_import.lines IS 'lines with a result';
 COMMENT ON COLUMN sc_api.result_import.imported IS 'results stored; 0 when there are errors, or in a dry run';
-COMMENT ON COLUMN sc_api.result_import.errors IS '[{"line", "field", "code"}]';
+COMMENT ON COLUMN sc_api.result_import.errors IS '[{"line", "field", "code", "message"}]';
 
 CREATE FUNCTION sc.line_fault(line bigint, field text, code text)
 RETURNS jsonb
@@ -361,17 +390,24 @@ END
 $$;
 COMMENT ON FUNCTION sc.import_outcome(boolean, int, int, jsonb) IS 'the outcome of an import; with errors nothing counts as imported';
 
-CREATE FUNCTION sc.refuse_failed(outcome sc_api.result_import)
-RETURNS void
+CREATE FUNCTION sc.settle_import(outcome sc_api.result_import)
+RETURNS sc_api.result_import
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
+    outcome.errors := coalesce((
+        SELECT jsonb_agg(x.error || jsonb_build_object('message', coalesce(CASE sc_api.ctx('lang') WHEN 'tr' THEN p.title_tr ELSE p.title_en END, x.error ->> 'code'))
+                         ORDER BY x.place)
+        FROM jsonb_array_elements(outcome.errors) WITH ORDINALITY AS x(error, place)
+        LEFT JOIN sc.problems AS p ON p.code = x.error ->> 'code'), '[]');
     IF outcome.errors <> '[]' AND NOT outcome.dry_run THEN
         PERFORM sc_api.refuse(422, 'import_failed', jsonb_build_object('lines', outcome.lines, 'errors', outcome.errors));
     END IF;
+    RETURN outcome;
 END
 $$;
-COMMENT ON FUNCTION sc.refuse_failed(sc_api.result_import) IS 'undoes an import with errors by refusing it, unless it was a dry run';
+COMMENT ON FUNCTION sc.settle_import(sc_api.result_import) IS
+    'the outcome of an import as it is answered, faults in words; with faults the import is refused, and so undone, unless it was a dry run';
 
 CREATE FUNCTION sc.find_student(student_no text, email text)
 RETURNS bigint
@@ -381,29 +417,89 @@ BEGIN
     IF coalesce(find_student.student_no, '') <> '' THEN
         RETURN (SELECT s.user_id FROM sc.students AS s WHERE s.student_no = find_student.student_no);
     END IF;
-    RETURN (SELECT u.id FROM sc.users AS u WHERE u.email = lower(normalize(find_student.email, NFC) COLLATE "C"));
+    RETURN (SELECT u.id FROM sc.users AS u
+            WHERE u.email = lower(normalize(find_student.email, NFC) COLLATE "C") AND sc.is_student(u.id));
 END
 $$;
 COMMENT ON FUNCTION sc.find_student(text, text) IS 'a student by number, else by e-mail; NULL when there is none';
 
-CREATE FUNCTION sc.import_results(exam_id bigint, source text, max_score numeric DEFAULT 100, dry_run boolean DEFAULT false)
+CREATE FUNCTION sc.sat_on(value text)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    m text[] := regexp_match(value, '^([0-9]{1,2})[./]([0-9]{1,2})[./]([0-9]{4})(?: ([0-9]{1,2}):([0-9]{2}))?$');
+BEGIN
+    -- the day comes first here, whatever the server's DateStyle
+    IF m IS NOT NULL THEN
+        RETURN make_timestamp(m[3]::int, m[2]::int, m[1]::int, coalesce(m[4], '0')::int, coalesce(m[5], '0')::int, 0)
+               AT TIME ZONE 'Europe/Istanbul';
+    END IF;
+    RETURN sc.import_instant(value);
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sc.sat_on(text) IS
+    'when an exam was sat, as lists say it: 24.11.2026, 24.11.2026 09:30, 2026-11-24 (in Istanbul) or RFC 3339; NULL for anything else';
+
+CREATE FUNCTION sc.heading(name text)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN translate(lower(regexp_replace(btrim(name), '\s+', ' ', 'g') COLLATE "tr-x-icu"), 'ı', 'i');
+END
+$$;
+COMMENT ON FUNCTION sc.heading(text) IS 'a heading of a list in the form in which headings are compared: TÜRKÇE D and Türkçe d, EMAIL and email are the same';
+
+CREATE FUNCTION sc.result_columns(exam_id bigint, head text[], OUT columns jsonb, OUT faults jsonb)
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'title', x.title, 'd', x.d, 'y', x.y)
+                              ORDER BY x.order_index) FILTER (WHERE x.d IS NOT NULL AND x.y IS NOT NULL), '[]'),
+           coalesce(jsonb_agg(jsonb_build_object('line', 1, 'field', x.title || CASE WHEN x.d IS NULL THEN ' D' ELSE ' Y' END,
+                                                 'code', 'missing_column')
+                              ORDER BY x.order_index) FILTER (WHERE (x.d IS NULL) <> (x.y IS NULL)), '[]')
+    INTO columns, faults
+    FROM (SELECT s.id, s.title, s.order_index, array_position(head, sc.heading(s.title || ' d')) AS d,
+                 array_position(head, sc.heading(s.title || ' y')) AS y
+          FROM sc.exam_sections AS s WHERE s.exam_id = result_columns.exam_id) AS x;
+    -- a misspelt section would be blank for everybody
+    SELECT faults || coalesce(jsonb_agg(jsonb_build_object('line', 1, 'field', h.name, 'code', 'unknown_section') ORDER BY h.place), '[]')
+    INTO faults
+    FROM unnest(head) WITH ORDINALITY AS h(name, place)
+    WHERE h.name ~ '. [dy]$' AND h.name !~ '^(toplam|total) '
+      AND NOT EXISTS (SELECT FROM sc.exam_sections AS s
+                      WHERE s.exam_id = result_columns.exam_id AND left(h.name, -2) IN (sc.heading(s.title), sc.heading(s.test)));
+END
+$$;
+COMMENT ON FUNCTION sc.result_columns(bigint, text[]) IS
+    'which columns of a list hold right (D) and wrong (Y) answers of which section, and what is wrong with the headings';
+
+CREATE FUNCTION sc.import_results(
+    exam_id bigint,
+    source text,
+    max_score numeric DEFAULT 100,
+    dry_run boolean DEFAULT false,
+    examinees bigint[] DEFAULT NULL)
 RETURNS sc_api.result_import
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     answer sc_api.result_import;
     head text[];
-    sections record;
     l record;
+    k record;
     student bigint;
     counts sc.section_counts[];
+    columns jsonb;
     errors jsonb := '[]';
-    score numeric;
+    faults jsonb;
+    score text;
     taken timestamptz;
-    fault text;
-    c record;
     seen bigint[] := '{}';
-    columns jsonb := '[]';
     at_no int;
     at_email int;
     at_score int;
@@ -413,82 +509,87 @@ BEGIN
     answer.imported := 0;
     FOR l IN SELECT p.line, p.fields FROM sc.csv_parse(import_results.source) AS p LOOP
         IF head IS NULL THEN
-            head := ARRAY(SELECT lower(trim(h.name) COLLATE "tr-x-icu") FROM unnest(l.fields) WITH ORDINALITY AS h(name, place)
-                          ORDER BY h.place);
+            head := ARRAY(SELECT sc.heading(h.name) FROM unnest(l.fields) WITH ORDINALITY AS h(name, place) ORDER BY h.place);
             at_no := coalesce(array_position(head, 'student_no'), array_position(head, 'öğrenci no'));
             at_email := coalesce(array_position(head, 'email'), array_position(head, 'e-posta'));
             at_score := coalesce(array_position(head, 'score'), array_position(head, 'puan'));
             at_date := coalesce(array_position(head, 'submitted_at'), array_position(head, 'tarih'));
-            SELECT coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'd', array_position(head, lower(s.title || ' d' COLLATE "tr-x-icu")),
-                                                         'y', array_position(head, lower(s.title || ' y' COLLATE "tr-x-icu")))), '[]')
-            INTO columns
-            FROM sc.exam_sections AS s
-            WHERE s.exam_id = import_results.exam_id
-              AND array_position(head, lower(s.title || ' d' COLLATE "tr-x-icu")) IS NOT NULL;
             IF at_no IS NULL AND at_email IS NULL THEN
                 errors := errors || sc.line_fault(l.line, 'student_no', 'missing_column');
             END IF;
-            IF at_score IS NULL AND columns = '[]' THEN
-                errors := errors || sc.line_fault(l.line, 'score', 'missing_column');
+            IF at_score IS NULL THEN
+                SELECT x.columns, x.faults INTO columns, faults FROM sc.result_columns(exam_id, head) AS x;
+                errors := errors || CASE WHEN columns = '[]' AND faults = '[]' THEN sc.line_fault(l.line, 'score', 'missing_column')
+                                         ELSE faults END;
             END IF;
             EXIT WHEN errors <> '[]';
             CONTINUE;
         END IF;
         CONTINUE WHEN l.fields = ARRAY[''];
         answer.lines := answer.lines + 1;
-        BEGIN
-            student := sc.find_student(trim(l.fields[at_no]), trim(l.fields[at_email]));
-            fault := CASE WHEN student IS NULL THEN 'unknown_student'
-                          WHEN student = ANY (seen) THEN 'twice' END;
-            IF fault IS NOT NULL THEN
-                errors := errors || sc.line_fault(l.line, CASE WHEN at_no IS NULL THEN 'email' ELSE 'student_no' END, fault);
-                CONTINUE;
+        faults := '[]';
+        student := sc.find_student(trim(l.fields[at_no]), trim(l.fields[at_email]));
+        IF student IS NULL OR student <> ALL (examinees) THEN
+            faults := sc.line_fault(l.line, CASE WHEN at_no IS NULL THEN 'email' ELSE 'student_no' END, 'unknown_student');
+        ELSIF student = ANY (seen) THEN
+            faults := sc.line_fault(l.line, CASE WHEN at_no IS NULL THEN 'email' ELSE 'student_no' END, 'twice_in_file');
+        END IF;
+        seen := seen || student;
+        taken := sc.sat_at(exam_id);
+        IF coalesce(trim(l.fields[at_date]), '') <> '' THEN
+            taken := sc.sat_on(trim(l.fields[at_date]));
+            IF taken IS NULL OR taken > clock_timestamp() + interval '1 day' THEN
+                faults := faults || sc.line_fault(l.line, 'submitted_at', CASE WHEN taken IS NULL THEN 'not_a_date' ELSE 'in_the_future' END);
             END IF;
-            seen := seen || student;
-            taken := coalesce(nullif(trim(l.fields[at_date]), '')::timestamptz, clock_timestamp());
-            IF at_score IS NOT NULL THEN
-                CONTINUE WHEN coalesce(trim(l.fields[at_score]), '') = '';
-                score := replace(trim(l.fields[at_score]), ',', '.')::numeric;
-                IF score NOT BETWEEN 0 AND max_score THEN
-                    errors := errors || sc.line_fault(l.line, 'score', 'out_of_range');
-                    CONTINUE;
-                END IF;
-                -- a bare score has no counts: it is its own net, ordered to the thousandth
-                IF NOT import_results.dry_run THEN
-                    PERFORM sc.put_result(import_results.exam_id, student, 'import', taken, NULL, 0, 0, 0,
-                                          round(score * 1000)::bigint, 1000, score, max_score);
-                END IF;
-            ELSE
-                counts := ARRAY(
-                    SELECT ROW((k ->> 'id')::bigint,
-                               coalesce(nullif(trim(l.fields[(k ->> 'd')::int]), ''), '0')::int,
-                               coalesce(nullif(trim(l.fields[(k ->> 'y')::int]), ''), '0')::int)::sc.section_counts
-                    FROM jsonb_array_elements(columns) AS k);
-                fault := NULL;
-                FOR c IN SELECT x.*, sc.count_fault(import_results.exam_id, x.section_id, x.correct, x.wrong) AS fault,
-                                (SELECT s.title FROM sc.exam_sections AS s WHERE s.id = x.section_id) AS title
-                         FROM unnest(counts) AS x LOOP
-                    IF c.fault IS NOT NULL THEN
-                        fault := c.fault;
-                        errors := errors || sc.line_fault(l.line, c.title, c.fault);
-                    END IF;
-                END LOOP;
-                IF fault IS NULL AND NOT import_results.dry_run THEN
-                    PERFORM sc.put_tallied_result(import_results.exam_id, student,
-                                                  sc.tally_counts(import_results.exam_id, counts), 'import', taken, NULL);
-                END IF;
+        END IF;
+        -- who has neither a score nor a count was absent, which is not zero
+        IF at_score IS NOT NULL THEN
+            score := replace(trim(l.fields[at_score]), ',', '.');
+            IF score !~ '^-?[0-9]{1,9}(\.[0-9]{1,9})?$' AND score <> '' THEN
+                faults := faults || sc.line_fault(l.line, 'score', 'not_a_number');
+            ELSIF nullif(score, '')::numeric NOT BETWEEN 0 AND max_score THEN
+                faults := faults || sc.line_fault(l.line, 'score', 'out_of_range');
             END IF;
-            answer.imported := answer.imported + 1;
-        EXCEPTION WHEN data_exception THEN
-            errors := errors || sc.line_fault(l.line, NULL, 'not_a_number');
-        END;
+        ELSE
+            counts := '{}';
+            score := '';
+            FOR k IN
+                SELECT x.id, x.title, coalesce(trim(l.fields[x.d]), '') AS d, coalesce(trim(l.fields[x.y]), '') AS y
+                FROM jsonb_to_recordset(columns) AS x(id bigint, title text, d int, y int)
+            LOOP
+                score := score || k.d || k.y;
+                IF k.d !~ '^(-?[0-9]{1,6})?$' OR k.y !~ '^(-?[0-9]{1,6})?$' THEN
+                    faults := faults || sc.line_fault(l.line, k.title, 'not_a_number');
+                ELSE
+                    counts := counts || ROW(k.id, nullif(k.d, '')::int, nullif(k.y, '')::int)::sc.section_counts;
+                END IF;
+            END LOOP;
+            faults := faults || coalesce((
+                SELECT jsonb_agg(jsonb_build_object('line', l.line, 'field', s.title, 'code', f.fault) ORDER BY c.place)
+                FROM unnest(counts) WITH ORDINALITY AS c(section_id, correct, wrong, place)
+                JOIN sc.exam_sections AS s ON s.id = c.section_id
+                CROSS JOIN LATERAL (SELECT sc.count_fault(import_results.exam_id, c.section_id, c.correct, c.wrong) AS fault) AS f
+                WHERE f.fault IS NOT NULL), '[]');
+        END IF;
+        errors := errors || faults;
         EXIT WHEN jsonb_array_length(errors) >= 1000;
+        CONTINUE WHEN faults <> '[]' OR coalesce(score, '') = '';
+        answer.imported := answer.imported + 1;
+        CONTINUE WHEN import_results.dry_run;
+        IF at_score IS NOT NULL THEN
+            -- a bare score has no counts: it is its own net, ordered to the thousandth
+            PERFORM sc.put_result(import_results.exam_id, student, 'import', taken, NULL, 0, 0, 0,
+                                  round(score::numeric * 1000)::bigint, 1000, score::numeric, max_score);
+        ELSE
+            PERFORM sc.put_tallied_result(import_results.exam_id, student,
+                                          sc.tally_counts(import_results.exam_id, counts), 'import', taken, NULL);
+        END IF;
     END LOOP;
     RETURN sc.import_outcome(import_results.dry_run, answer.lines, answer.imported, errors);
 END
 $$;
-COMMENT ON FUNCTION sc.import_results(bigint, text, numeric, boolean) IS
-    'results of a paper exam from CSV: student_no or email, then either score (up to max_score) or, per section, the columns "<title> D" and "<title> Y"; optional submitted_at; decimal comma or point. The caller undoes everything when errors come back';
+COMMENT ON FUNCTION sc.import_results(bigint, text, numeric, boolean, bigint[]) IS
+    'results of a paper exam from CSV: student_no or email, then either score (up to max_score) or, per section, the columns "<title> D" and "<title> Y"; optional submitted_at (24.11.2026, 24.11.2026 09:30, 2026-11-24 or RFC 3339); decimal comma or point. A line without any number is of somebody absent. examinees: whose results may be entered, NULL = anybody''s. The caller undoes everything when errors come back';
 
 CREATE FUNCTION sc_api.exam_results_import(
     actor bigint,
@@ -499,21 +600,17 @@ CREATE FUNCTION sc_api.exam_results_import(
 RETURNS sc_api.result_import
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    answer sc_api.result_import;
 BEGIN
     PERFORM sc.paper_exam(actor, exam_id);
     IF max_score IS NULL OR max_score <= 0 THEN
         PERFORM sc_api.invalid('max_score', 'out_of_range');
         PERFORM sc_api.check_valid();
     END IF;
-    answer := sc.import_results(exam_id, raw, max_score, dry_run);
-    PERFORM sc.refuse_failed(answer);
-    RETURN answer;
+    RETURN sc.settle_import(sc.import_results(exam_id, raw, max_score, dry_run, sc.examinees(actor, exam_id)));
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_results_import(bigint, bigint, text, numeric, boolean) IS
-    'Imports the results of a paper exam from CSV (comma or semicolon): student_no or email, then score, or "<section> D" and "<section> Y" per section. All lines or none; dry_run only checks.';
+    'Imports the results of a paper exam from CSV (comma or semicolon): student_no or email, then score, or "<section> D" and "<section> Y" per section; submitted_at or tarih if it was not sat at the opening of the exam. A line without numbers is of somebody absent. All lines or none; dry_run only checks.';
 
 -- Optical readers write one line of fixed columns per form.
 
@@ -559,15 +656,14 @@ CREATE FUNCTION sc.import_optical(
     answer_columns text,
     keys jsonb DEFAULT NULL,
     orders jsonb DEFAULT NULL,
-    dry_run boolean DEFAULT false)
+    dry_run boolean DEFAULT false,
+    examinees bigint[] DEFAULT NULL)
 RETURNS sc_api.result_import
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     answer sc_api.result_import;
-    at_no record := sc.column_range(student_no_columns);
-    at_booklet record := sc.column_range(booklet_columns);
-    at_answers record := sc.column_range(answer_columns);
+    at record;
     q record;
     n int;
     l record;
@@ -580,6 +676,9 @@ DECLARE
     seen bigint[] := '{}';
     errors jsonb := '[]';
 BEGIN
+    SELECT n.first AS no, n.length AS no_length, b.first AS booklet, b.length AS booklet_length, a.first AS answers, a.length AS answers_length
+    INTO at
+    FROM sc.column_range(student_no_columns) AS n, sc.column_range(booklet_columns) AS b, sc.column_range(answer_columns) AS a;
     -- the exam's own questions in the order of booklet A, with the ids of their options
     SELECT array_agg(eq.question_id ORDER BY s.order_index, eq.order_index) AS ids,
            array_agg(eq.version_id ORDER BY s.order_index, eq.order_index) AS versions,
@@ -596,24 +695,28 @@ BEGIN
 
     FOR l IN
         SELECT t.line, t.n
-        FROM unnest(string_to_array(replace(import_optical.source, E'\r', ''), E'\n')) WITH ORDINALITY AS t(line, n)
+        FROM unnest(string_to_array(translate(import_optical.source, E'\r\uFEFF', ''), E'\n')) WITH ORDINALITY AS t(line, n)
         WHERE trim(t.line) <> ''
         ORDER BY t.n
     LOOP
         answer.lines := answer.lines + 1;
-        student := sc.find_student(trim(substr(l.line, at_no.first, at_no.length)), NULL);
-        booklet := coalesce(nullif(upper(trim(substr(l.line, at_booklet.first, at_booklet.length))), ''), 'A');
-        marks := string_to_array(rpad(substr(l.line, at_answers.first, least(at_answers.length, n)), n), NULL);
+        student := sc.find_student(trim(substr(l.line, at.no, at.no_length)), NULL);
+        booklet := coalesce(nullif(upper(trim(substr(l.line, at.booklet, at.booklet_length))), ''), 'A');
+        marks := string_to_array(rpad(substr(l.line, at.answers, least(at.answers_length, n)), n), NULL);
         places := sc.booklet_places(n, orders, booklet);
         key := coalesce(keys ->> booklet, CASE WHEN booklet = 'A' OR coalesce(orders, '{}') ? booklet THEN keys ->> 'A' END);
-        fault := CASE WHEN student IS NULL THEN 'unknown_student'
-                      WHEN student = ANY (seen) THEN 'twice'
-                      WHEN places IS NULL THEN 'bad_order'
+        fault := CASE WHEN student IS NULL OR student <> ALL (examinees) THEN 'unknown_student'
+                      WHEN student = ANY (seen) THEN 'twice_in_file'
+                      WHEN places IS NULL THEN 'booklet_order'
                       WHEN booklet <> 'A' AND NOT coalesce(orders, '{}') ? booklet AND (q.ids IS NOT NULL OR key IS NULL)
                           THEN 'unknown_booklet'
-                      WHEN q.ids IS NULL AND coalesce(length(key), 0) <> n THEN 'key_missing' END;
+                      WHEN q.ids IS NULL AND key IS NULL THEN 'key_missing'
+                      WHEN q.ids IS NULL AND length(key) <> n THEN 'key_length' END;
         IF fault IS NOT NULL THEN
-            errors := errors || sc.line_fault(l.n, CASE WHEN fault IN ('unknown_student', 'twice') THEN 'student_no' ELSE 'booklet' END, fault);
+            errors := errors || sc.line_fault(l.n, CASE WHEN fault IN ('unknown_student', 'twice_in_file') THEN 'student_no' ELSE 'booklet' END, fault);
+            IF fault = 'key_length' THEN
+                errors := jsonb_set(errors, '{-1}', errors -> -1 || jsonb_build_object('wanted', n, 'given', length(key)));
+            END IF;
             EXIT WHEN jsonb_array_length(errors) >= 1000;
             CONTINUE;
         END IF;
@@ -625,7 +728,7 @@ BEGIN
                                   ELSE coalesce(q.options -> (places[m.place] - 1) -> (ascii(upper(m.mark)) - ascii('A')) ->> 'id', '*') END
                       FROM unnest(marks) WITH ORDINALITY AS m(mark, place)
                       ORDER BY places[m.place]),
-                clock_timestamp(), booklet);
+                sc.sat_at(exam_id), booklet);
         ELSIF NOT import_optical.dry_run THEN
             PERFORM sc.put_tallied_result(import_optical.exam_id, student,
                 sc.tally_counts(import_optical.exam_id,
@@ -640,14 +743,14 @@ BEGIN
                                 FROM unnest(marks) WITH ORDINALITY AS k(mark, place)) AS m
                             ON m.place > s.upto - s.question_count AND m.place <= s.upto
                           GROUP BY s.id)),
-                'optical', clock_timestamp(), booklet);
+                'optical', sc.sat_at(exam_id), booklet);
         END IF;
         answer.imported := answer.imported + 1;
     END LOOP;
     RETURN sc.import_outcome(import_optical.dry_run, answer.lines, answer.imported, errors);
 END
 $$;
-COMMENT ON FUNCTION sc.import_optical(bigint, text, text, text, text, jsonb, jsonb, boolean) IS
+COMMENT ON FUNCTION sc.import_optical(bigint, text, text, text, text, jsonb, jsonb, boolean, bigint[]) IS
     'results of a paper exam from the lines of an optical reader. Columns are given as "1-10"; keys {"A": "ABCDE…", "B": …} where the exam has no questions of its own; orders {"B": [3, 1, 2, …]}: number in booklet A of each question of B. Without an order a booklet needs its own key and has A''s sections. The caller undoes everything when errors come back';
 
 CREATE FUNCTION sc_api.exam_results_optical(
@@ -664,8 +767,6 @@ CREATE FUNCTION sc_api.exam_results_optical(
 RETURNS sc_api.result_import
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    answer sc_api.result_import;
 BEGIN
     PERFORM sc.paper_exam(actor, exam_id);
     IF (sc.column_range(student_no)).first IS NULL THEN
@@ -681,13 +782,11 @@ BEGIN
         PERFORM sc_api.invalid('order_b', 'invalid_value');
     END IF;
     PERFORM sc_api.check_valid();
-    answer := sc.import_optical(exam_id, raw, student_no, booklet, answers,
-                                jsonb_strip_nulls(jsonb_build_object('A', key_a, 'B', key_b)),
-                                CASE WHEN order_b IS NOT NULL
-                                     THEN jsonb_build_object('B', to_jsonb(string_to_array(order_b, ',')::int[])) END,
-                                dry_run);
-    PERFORM sc.refuse_failed(answer);
-    RETURN answer;
+    RETURN sc.settle_import(sc.import_optical(exam_id, raw, student_no, booklet, answers,
+                                    jsonb_strip_nulls(jsonb_build_object('A', key_a, 'B', key_b)),
+                                    CASE WHEN order_b IS NOT NULL
+                                         THEN jsonb_build_object('B', to_jsonb(string_to_array(order_b, ',')::int[])) END,
+                                    dry_run, sc.examinees(actor, exam_id)));
 END
 $$;
 COMMENT ON FUNCTION sc_api.exam_results_optical(bigint, bigint, text, text, text, text, text, text, text, boolean) IS

@@ -29,12 +29,23 @@ CREATE FUNCTION sc_api.audience_put(
 RETURNS sc_api.exam_audience
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
+DECLARE
+    examinees bigint[];
 BEGIN
     PERFORM sc.own_exam(actor, exam_id);
+    examinees := sc.examinees(actor, exam_id);
     IF EXISTS (SELECT FROM unnest(_group_ids) AS u(id) WHERE NOT EXISTS (SELECT FROM sc.groups AS g WHERE g.id = u.id)) THEN
         PERFORM sc_api.invalid('group_ids', 'not_found');
+    ELSIF EXISTS (SELECT FROM sc.groups AS g
+                  WHERE g.id = ANY (_group_ids) AND g.teacher_id IS DISTINCT FROM actor
+                    AND EXISTS (SELECT FROM sc.group_members AS m
+                                WHERE m.group_id = g.id AND sc.in_force(m.valid_from, m.valid_to, sc.today())
+                                  AND m.student_id <> ALL (examinees))) THEN
+        PERFORM sc_api.invalid('group_ids', 'not_your_group');
     END IF;
-    IF EXISTS (SELECT FROM unnest(_user_ids) AS u(id) WHERE NOT EXISTS (SELECT FROM sc.users AS x WHERE x.id = u.id AND x.is_active)) THEN
+    IF EXISTS (SELECT FROM unnest(_user_ids) AS u(id)
+               WHERE u.id <> ALL (examinees) OR NOT sc.is_student(u.id)
+                  OR NOT EXISTS (SELECT FROM sc.users AS x WHERE x.id = u.id AND x.is_active)) THEN
         PERFORM sc_api.invalid('user_ids', 'not_found');
     END IF;
     PERFORM sc_api.check_valid();
@@ -50,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sc_api.audience_put(bigint, bigint, bigint[], bigint[], boolean) IS
-'Says who sits the exam: classes, students, or everyone. Whoever is writing stays.';
+'Says who sits the exam: classes, students, or every student. Whoever is writing stays. Teachers name classes and students whom they teach; who manages all exams names anybody.';
 
 -- Publishing.
 

@@ -193,6 +193,7 @@ AS $$
 DECLARE
     state record;
     ids bigint[];
+    carriers bigint[];
     ends timestamptz;
 BEGIN
     -- half corrected is neither the old order nor the new one: the old one stands until it is done
@@ -235,9 +236,23 @@ BEGIN
         FOR UPDATE SKIP LOCKED
     ) AS x;
     IF ids IS NOT NULL THEN
-        UPDATE sc.exam_results AS r
-        SET folded = true, scores = sc.estimate_scores(r.id)
-        WHERE r.id = ANY (ids);
+        -- a score that others carry on (TYT in the AYT scores) may come after them, or change under them
+        WITH before AS MATERIALIZED (
+            SELECT r.id, r.scores FROM sc.exam_results AS r WHERE r.id = ANY (ids)),
+        estimated AS (
+            UPDATE sc.exam_results AS r
+            SET folded = true, scores = sc.estimate_scores(r.id)
+            WHERE r.id = ANY (ids)
+            RETURNING r.id, r.user_id, r.submitted_at, r.scores)
+        SELECT array_agg(DISTINCT x.exam_id) INTO carriers
+        FROM estimated AS n
+        JOIN before AS b ON b.id = n.id
+        JOIN (SELECT DISTINCT s.carry_type, s.exam_type FROM sc.score_tables AS s WHERE s.carry_type IS NOT NULL) AS t
+            ON b.scores -> t.carry_type IS DISTINCT FROM n.scores -> t.carry_type
+        JOIN sc.exam_results AS x ON x.user_id = n.user_id AND x.folded AND x.submitted_at >= n.submitted_at - interval '1 day'
+        JOIN sc.exams AS o ON o.id = x.exam_id AND o.exam_type = t.exam_type
+        WHERE x.exam_id <> fold_exam.exam_id;
+        UPDATE sc.exam_sums AS s SET is_stale = true WHERE s.exam_id = ANY (carriers) AND NOT s.is_stale;
         PERFORM sc.histogram_add(fold_exam.exam_id, ids);
         PERFORM sc.sums_add(fold_exam.exam_id, ids);
         UPDATE sc.exam_sums AS s SET updated_at = fold_exam.at WHERE s.exam_id = fold_exam.exam_id;

@@ -76,7 +76,12 @@ SELECT pg_temp.call(917, 910010, ARRAY[pg_temp.exam('Deneme 1'), '910004']) AS o
        pg_temp.call(916, 910010, ARRAY[pg_temp.exam('Deneme 1'), '910003'], '{"order_index": 1, "points": 2.5}', 'order_index', 'points') AS moved,
        pg_temp.call(912, 910010, ARRAY[pg_temp.exam('Deneme 1'), :'c'], '{"question_count": 2}', 'question_count') AS met;
 SELECT q.question_id, q.order_index FROM sc.exam_questions AS q WHERE q.section_id = :m ORDER BY q.order_index;
-SELECT pg_temp.call(919, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"group_ids": [910001], "user_ids": [910003]}', 'students', 'everyone'),
+-- a teacher names own classes and students, no strangers and no colleagues; the office names whom it wants
+SELECT pg_temp.call(919, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"group_ids": [910001], "user_ids": [910003]}') AS strangers,
+       pg_temp.call(919, 910013, ARRAY[pg_temp.exam('Deneme 1')], '{"user_ids": [910011]}') AS no_student;
+SELECT pg_temp.call(919, 910013, ARRAY[pg_temp.exam('Deneme 1')], '{"group_ids": [910001], "user_ids": [910003]}', 'students', 'everyone'),
+       -- whom the office has named, the teacher may name again
+       pg_temp.call(919, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"group_ids": [910001], "user_ids": [910003]}', 'students') AS again,
        pg_temp.call(919, 910010, ARRAY[pg_temp.exam('Deneme 1')], '{"group_ids": [4242], "user_ids": [4242]}');
 -- another teacher, a student, the admin
 SELECT pg_temp.call(906, 910011, ARRAY[pg_temp.exam('Deneme 1')]) AS other, pg_temp.call(906, 910001, ARRAY[pg_temp.exam('Deneme 1')]) AS student,
@@ -289,7 +294,9 @@ SELECT u, pg_temp.call(902, u, '{910090}', NULL, 'title') AS exam, pg_temp.call(
 FROM unnest('{910002,910004,910012}'::bigint[]) AS u;
 SELECT sc.fold_exam(910090), sc.fold_results() * 0 AS others;
 SELECT results_published_at IS NULL AS ranks_wait FROM sc.exams WHERE id = 910090;
-SELECT pg_temp.call(1111, 910010, '{910090}', '{"user_id": 910004, "sections": [{"section_id": 910090, "correct": 3, "wrong": 1}]}', 'net');
+SELECT pg_temp.call(1111, 910010, '{910090}', '{"user_id": 910004, "sections": [{"section_id": 910090, "correct": 3}]}') AS stranger,
+       pg_temp.call(1111, 910013, '{910090}', '{"user_id": 910010, "sections": [{"section_id": 910090, "correct": 3}]}') AS no_student;
+SELECT pg_temp.call(1111, 910013, '{910090}', '{"user_id": 910004, "sections": [{"section_id": 910090, "correct": 3, "wrong": 1}]}', 'net');
 SELECT pg_temp.call(902, 910004, '{910090}', NULL, 'title') AS has_a_result, pg_temp.call(907, 910010, '{910090}', NULL, 'is_published') AS unpublished,
        pg_temp.call(912, 910010, '{910090,910090}', '{"question_count": 2}') AS section;
 UPDATE sc.exams SET is_published = true WHERE id = 910090;

@@ -5,7 +5,7 @@ SET LOCAL timezone = 'UTC';
 SET LOCAL client_min_messages = warning;
 INSERT INTO sc.users (id, email, full_name, role_id)
 SELECT 940000 + n, n || '@edge.test', CASE n WHEN 1 THEN 'Şule Iğdır' WHEN 2 THEN '=CMD()' ELSE 'Öğrenci ' || n END, 1 FROM generate_series(1, 30) AS n;
-INSERT INTO sc.users (id, email, full_name, role_id) VALUES (940090, 'ogretmen@edge.test', 'Öğretmen', 3), (940091, 'veli@edge.test', 'Veli', 2);
+INSERT INTO sc.users (id, email, full_name, role_id) VALUES (940090, 'ogretmen@edge.test', 'Öğretmen', 3), (940091, 'veli@edge.test', 'Veli', 2), (940092, 'ofis@edge.test', 'Ofis', 5);
 INSERT INTO sc.questions (id, created_by) SELECT 940000 + n, 940090 FROM generate_series(1, 9) AS n;
 INSERT INTO sc.question_versions (id, question_id, version, type, prompt, options, key)
 SELECT 940000 + n, 940000 + n, 1, 'single', 'Soru ' || n, '[{"id":"a","text":"A"},{"id":"b","text":"B"},{"id":"c","text":"C"}]', '{"correct": "a"}'
@@ -191,10 +191,37 @@ BEGIN
 END
 $$;
 SELECT pg_temp.choose(1, 'aab------') AS two_thirds, pg_temp.choose(2, '----aabbb') AS three_quarters;
-SELECT pg_temp.call(1111, 940090, '{940007}', '{"user_id": 940001, "sections": [{"section_id": 940053, "correct": 2, "wrong": 1}]}', 'net') AS three,
-       pg_temp.call(1111, 940090, '{940007}', '{"user_id": 940002, "sections": [{"section_id": 940054, "correct": 2, "wrong": 3}]}', 'net') AS four;
+SELECT pg_temp.call(1111, 940092, '{940007}', '{"user_id": 940001, "sections": [{"section_id": 940053, "correct": 2, "wrong": 1}]}', 'net') AS three,
+       pg_temp.call(1111, 940092, '{940007}', '{"user_id": 940002, "sections": [{"section_id": 940054, "correct": 2, "wrong": 3}]}', 'net') AS four;
+-- nothing that was typed is lost or guessed
+SELECT s AS sections, pg_temp.call(1111, 940092, '{940007}', '{"user_id": 940003, "sections": ' || s || '}', 'net') AS answer
+FROM unnest(ARRAY['[]', '[7]', '[{"section_id": 940053, "correct": 1}, {"section_id": 940053, "correct": 2}]', '[{"section_id": 940053, "doğru": 1}]',
+                  '[{"section_id": 940053, "correct": "1"}]', '[{"section_id": 940053, "correct": 1.5}]', '[{"section_id": 940053, "correct": 3000000000, "wrong": 1}]',
+                  '[{"section_id": 940053, "correct": -1}]', '[{"section_id": 940053, "correct": 2, "wrong": 9}]', '[{"section_id": 1, "correct": 1}]']) AS s;
+SELECT pg_temp.call(1111, 940092, '{940007}', '{"user_id": 940003, "sections": [{"section_id": 940053, "correct": 1}], "submitted_at": "2999-01-01T00:00:00Z"}') AS future;
+-- sat at the opening of the exam, however late it is entered
+UPDATE sc.exams SET opens_at = '2025-11-05 06:00Z' WHERE id = 940007;
+SELECT r.submitted_at FROM sc_api.exam_result_enter(940092, 940007, 940003, '[{"section_id": 940053, "correct": 1, "wrong": null}]') AS r;
+DELETE FROM sc.exam_results WHERE exam_id = 940007 AND user_id = 940003;
 SELECT sc.fold_exam(940006) AS here, sc.fold_exam(940007) AS paper;
 SELECT r.exam_id, r.user_id, r.net, r.sort_key, r.key_multiple, (sc.standing(r.exam_id, r.rank_key)).rank FROM sc.exam_results AS r WHERE r.exam_id IN (940006, 940007) ORDER BY 1, 2;
+SAVEPOINT carried;
+-- AYT scores carry the TYT score on, also one that is entered later or corrected
+INSERT INTO sc.exams (id, title, kind, exam_type, is_published) VALUES (940011, 'TYT kâğıt', 'paper', 'TYT', true), (940010, 'AYT kâğıt', 'paper', 'AYT', true);
+INSERT INTO sc.exam_sections (exam_id, order_index, title, test, question_count, wrongs_per_right) VALUES
+    (940011, 1, 'Türkçe', 'Türkçe', 40, 4), (940010, 1, 'Matematik', 'Matematik', 40, 4), (940010, 2, 'Fizik', 'Fen Bilimleri', 14, 4);
+INSERT INTO sc.students (user_id, student_no) VALUES (940001, 'E-1');
+SELECT (sc.import_results(940010, E'student_no;Matematik D;Matematik Y;Fizik D;Fizik Y\nE-1;20;0;10;0\n')).imported, sc.fold_exam(940010) AS folded,
+       (SELECT r.scores -> 'SAY' FROM sc.exam_results AS r WHERE r.exam_id = 940010) AS no_tyt_yet;
+SELECT (sc.import_results(940011, E'student_no;Türkçe D;Türkçe Y\nE-1;10;0\n')).imported, sc.fold_exam(940011) AS folded, sc.fold_exam(940010) AS again;
+SELECT e.exam_type, r.scores -> 'TYT' AS tyt, r.scores -> 'SAY' AS say FROM sc.exam_results AS r JOIN sc.exams AS e ON e.id = r.exam_id WHERE e.id IN (940010, 940011) ORDER BY 1;
+SELECT (sc.import_results(940011, E'student_no;Türkçe D;Türkçe Y\nE-1;20;0\n')).imported, sc.fold_exam(940011) AS folded, sc.fold_exam(940010) AS again, sc.fold_exam(940010) AS settled;
+SELECT e.exam_type, r.scores -> 'TYT' AS tyt, r.scores -> 'SAY' AS say FROM sc.exam_results AS r JOIN sc.exams AS e ON e.id = r.exam_id WHERE e.id IN (940010, 940011) ORDER BY 1;
+-- over REST a reader without a booklet column, and faults in words
+SELECT sc_api.exam_results_optical(940092, 940010, E'E-1  ABCDE\n', '1-5', '6-59', key_a => rpad('ABCDE', 54, 'A'));
+SELECT sc_api.exam_results_optical(940092, 940010, E'E-9  ABCDE\nE-1  ABCDE\n', '1-5', '6-59', key_a => 'A', dry_run => true);
+SELECT (sc_api.exam_results_optical(940092, 940010, E'E-1  ABCDE\n', '1-5', '6-59', dry_run => true)).errors -> 0 ->> 'code' AS no_key;
+ROLLBACK TO carried;
 -- penalties that have no common unit are not published
 UPDATE sc.exams SET is_published = false WHERE id = 940006;
 DELETE FROM sc.exam_results WHERE exam_id = 940006;
@@ -276,7 +303,9 @@ INSERT INTO sc.exams (id, title, time_limit, closes_at, max_attempts, is_publish
 INSERT INTO sc.exam_sections (id, exam_id, order_index, title, test, question_count) VALUES (940041, 940005, 1, 'Y', 'Y', 1);
 INSERT INTO sc.exam_questions (exam_id, section_id, question_id, version_id, order_index, points) VALUES (940005, 940041, 940041, 940041, 1, 5);
 SELECT m.title, m.reason, m.time_limit, m.deadline_at = (SELECT closes_at FROM sc.exams WHERE id = 940005) AS cut_short, m.remaining_ms BETWEEN 3500000 AND 3600000 AS an_hour FROM sc_api.my_exam(940001, 940005) AS m;
-SELECT pg_temp.call(920, 940001, '{940005}', NULL, 'exam_id', 'reason') AS one, pg_temp.call(920, 940001, '{999999999}') AS none, pg_temp.call(920, 940090, '{940005}', NULL, 'allowed') AS staff;
+SELECT pg_temp.call(920, 940001, '{940005}', NULL, 'exam_id', 'reason') AS one, pg_temp.call(920, 940001, '{999999999}') AS none, pg_temp.call(920, 940090, '{940005}', NULL, 'allowed') AS staff,
+       -- open to everyone is open to every student: nobody else reads the questions so
+       pg_temp.call(1000, 940090, '{940005}', '{}') AS staff_start, pg_temp.call(1000, 940091, '{940005}', '{}') AS guardian_start;
 SELECT s.attempt_id AS a FROM sc.start_attempt(940005, 940001) AS s \gset
 SELECT m.reason, m.attempt_state, m.deadline_at = a.deadline_at AS of_the_attempt FROM sc_api.my_exam(940001, 940005) AS m JOIN sc.exam_attempts AS a ON a.id = :a;
 SELECT pg_temp.call(1006, 940001, ARRAY[:'a'], '{"answers": [{"question_id": 940041, "seq": 1, "answer": "Uzun bir metin"}]}', 'state', 'result.state') AS handed_in,
@@ -373,7 +402,7 @@ SET LOCAL track_functions = 'none';
 -- 13b. many windows at once are the windows one by one; a student's lists hold exactly what may be sat
 INSERT INTO sc.exam_overrides (exam_id, group_id, extra_seconds, max_attempts, password_hash, reason) VALUES (940001, 940001, 60, 2, 'x', 'x'), (940002, 940001, NULL, 0, NULL, 'x');
 SELECT u, count(*) AS windows, count(*) FILTER (WHERE to_jsonb(w) - '{exam_id,has_password}'::text[] <> to_jsonb(o)) AS other, count(*) FILTER (WHERE w.has_password) AS passwords,
-       (SELECT array_agg(s ORDER BY s) FROM sc.exams_shown_to(u, '2030-05-02 00:00Z') AS s WHERE s BETWEEN 940001 AND 940003) = (SELECT array_agg(e.id ORDER BY e.id) FROM sc.exams AS e WHERE e.id BETWEEN 940001 AND 940003 AND sc.sits_exam(u, e.id)) AS same_lists
+       (SELECT array_agg(s ORDER BY s) FROM sc.exams_shown_to(u, '2030-05-02 00:00Z') AS s WHERE s BETWEEN 940001 AND 940003) IS NOT DISTINCT FROM (SELECT array_agg(e.id ORDER BY e.id) FROM sc.exams AS e WHERE e.id BETWEEN 940001 AND 940003 AND sc.sits_exam(u, e.id)) AS same_lists
 FROM unnest('{940001,940020,940029,940090}'::bigint[]) AS u, sc.exam_windows('{940001,940002,940003,0}', u, '2030-05-02 00:00Z') AS w, LATERAL sc.exam_window(w.exam_id, u, '2030-05-02 00:00Z') AS o
 GROUP BY u ORDER BY u;
 UPDATE sc.users SET is_active = false WHERE id = 940029;

@@ -211,6 +211,16 @@ FROM sc.exam_results AS r JOIN sc.users AS u ON u.id = r.user_id WHERE r.exam_id
 -- every fault with its line; nothing is counted as imported
 SELECT imported, jsonb_pretty(errors) FROM sc.import_results(-1, E'student_no,Türkçe D,Türkçe Y\nP1,4,1\nP9,1,1\nP2,x,1\nP1,1,1\n,1,1\n');
 SELECT errors FROM sc.import_results(-1, E'ad,soyad\nA,B\n');
+-- headings: one of a pair missing, a misspelt section; totals and headings in capitals do no harm
+SELECT errors FROM sc.import_results(-1, E'student_no;Türkçe D;Din D;Din Y;Turkçe Y;Toplam D\nP1;1;1;1;1;2\n');
+SELECT lines, imported, errors FROM sc.import_results(-1, E'ÖĞRENCİ NO;TÜRKÇE D;TÜRKÇE Y;DİN  D;DIN Y;Toplam D;Sosyal D\nP1;3;1;;;3;0\n');
+-- the day comes first, as Turkish spreadsheets write it; nobody has sat it tomorrow; a line without numbers is of somebody absent
+SELECT lines, imported, errors FROM sc.import_results(-1, E'EMAIL;Türkçe D;Türkçe Y;Tarih\npaper.one@example.test;3;;05.11.2025\nPAPER.TWO@example.test;;;05.11.2025 09:30\n');
+SELECT u.full_name, r.submitted_at AT TIME ZONE 'Europe/Istanbul' = '2025-11-05' AS that_day, r.correct, r.wrong, r.blank FROM sc.exam_results AS r JOIN sc.users AS u ON u.id = r.user_id WHERE r.exam_id = -1 ORDER BY u.id DESC;
+SELECT errors FROM sc.import_results(-1, E'student_no;Türkçe D;Türkçe Y;submitted_at\nP1;1;1;31.02.2025\nP2;1;1;infinity\nP1;1,5;1;01.01.2999\n');
+SELECT sc.sat_on('24.11.2025 09:30') AT TIME ZONE 'UTC', sc.sat_on('2025-11-24') AT TIME ZONE 'UTC', sc.sat_on('tomorrow') IS NULL AS refused;
+-- only of those whom the teacher may name
+SELECT lines, imported, errors FROM sc.import_results(-1, E'student_no;Türkçe D;Türkçe Y\nP1;1;1\nP2;1;1\n', examinees => '{-2}');
 -- bare scores, decimal comma, by e-mail, blank score = absent
 SELECT lines, imported, errors FROM sc.import_results(-2, E'email;score\npaper.one@example.test;72,5\nPaper.Two@example.test;\n');
 SELECT net, points, max_points, percent FROM sc.exam_results WHERE exam_id = -2;
@@ -218,6 +228,9 @@ SELECT net, points, max_points, percent FROM sc.exam_results WHERE exam_id = -2;
 SELECT lines, imported, errors FROM sc.import_optical(-1, E'P1        AABCD AB\nP2        BBADCBA*\n', '1-10', '11', '12-19',
     '{"A": "ABCDABAB"}', '{"B": [8, 7, 6, 5, 4, 3, 2, 1]}');
 SELECT u.full_name, r.booklet, r.correct, r.wrong, r.blank, r.net FROM sc.exam_results AS r JOIN sc.users AS u ON u.id = r.user_id WHERE r.exam_id = -1 ORDER BY u.id DESC;
+-- without a column for the booklet all forms are A; a byte order mark shifts nothing; a strange student
+SELECT lines, imported, errors FROM sc.import_optical(-1, E'\uFEFFP1        ABCDABAB\nP2        ABCD\n', '1-10', NULL, '11-18', '{"A": "ABCDABAB"}', examinees => '{-1}');
+SELECT correct, wrong, blank FROM sc.exam_results WHERE exam_id = -1 AND user_id = -1;
 SELECT errors FROM sc.import_optical(-1, E'P1        CABCDABAB\nP7        AABCDABAB\n', '1-10', '11', '12-19', '{"A": "ABCDABAB"}');
 SELECT sc.booklet_places(3, '{"B": [1, 1, 2]}', 'B') IS NULL AS refused, (sc.column_range('5-3')).first IS NULL AS refused, sc.column_range('12-20');
 ROLLBACK;

@@ -38,6 +38,13 @@ INSERT INTO sc.problems (code, status, title_en, title_tr, detail_en, detail_tr)
     ('import_failed', 422, 'The file has errors', 'Dosyada hatalar var', 'Nothing was imported; see errors.', 'Hiçbir satır alınmadı; hatalara bakın.'),
     ('unknown_section', 422, 'Not a section of this exam', 'Bu sınavın bölümü değil', NULL, NULL),
     ('more_than_questions', 422, 'More answers than questions', 'Soru sayısından fazla yanıt', NULL, NULL),
+    ('section_twice', 422, 'A section is given twice', 'Bölüm iki kez verilmiş', NULL, NULL),
+    ('not_a_number', 422, 'Not a number', 'Sayı değil', NULL, NULL),
+    ('not_a_date', 422, 'Not a date: write 24.11.2026 or 24.11.2026 09:30', 'Tarih değil: 24.11.2026 ya da 24.11.2026 09:30 biçiminde yazın', NULL, NULL),
+    ('in_the_future', 422, 'Lies in the future', 'Gelecekte kalıyor', NULL, NULL),
+    ('unknown_booklet', 422, 'No key or order for this booklet', 'Bu kitapçığın yanıt anahtarı ya da sırası verilmedi', NULL, NULL),
+    ('key_length', 422, 'The key has not as many answers as the sections have questions', 'Anahtardaki yanıt sayısı bölümlerin soru sayısına eşit değil', NULL, NULL),
+    ('booklet_order', 422, 'The order of the booklet must name every question once', 'Kitapçık sırası her soruyu bir kez anmalı', NULL, NULL),
     ('sum_differs', 422, 'The criteria do not add up to the mark', 'Ölçütlerin toplamı puana eşit değil', NULL, NULL)
 ON CONFLICT DO NOTHING;
 

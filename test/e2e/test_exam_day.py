@@ -50,13 +50,13 @@ def bank(teacher):
 
 
 @pytest.fixture
-def new_exam(teacher, bank):
+def new_exam(teacher, admin, bank):
     """new_exam(users, **fields) -> id of a published exam of all questions for these users."""
     def make(users, **fields):
         exam = teacher.post("/exams", {"title": "Tatbikat", "time_limit": 7200, "closes_at": "2099-01-01T00:00:00Z", "wrongs_per_right": 4,
                                        **fields}).ok(201)["id"]
         teacher.post(f"/exams/{exam}/questions", {"question_ids": list(bank)}).ok(201)
-        teacher.put(f"/exams/{exam}/audience", {"user_ids": users}).ok()
+        admin.put(f"/exams/{exam}/audience", {"user_ids": users}).ok()      # strangers to the teacher
         teacher.post(f"/exams/{exam}/publish").ok()
         return exam
     return make

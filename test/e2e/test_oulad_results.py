@@ -22,7 +22,7 @@ def marks(data_file):
 
 
 @pytest.fixture(scope="module")
-def exams(marks, teacher, db):
+def exams(marks, admin, db):
     """{assessment: exam id}, with everything imported over HTTP."""
     given, runs = marks
     numbers = sorted({student for entries in given.values() for student, _ in entries})
@@ -31,9 +31,9 @@ def exams(marks, teacher, db):
            "INSERT INTO sc.students (user_id, student_no) SELECT id, full_name FROM made", numbers)
     made = {}
     for assessment, entries in given.items():
-        made[assessment] = teacher.post("/exams", {"title": f"OULAD {assessment}", "kind": "paper", "exam_type": runs[assessment]}).ok(201)["id"]
+        made[assessment] = admin.post("/exams", {"title": f"OULAD {assessment}", "kind": "paper", "exam_type": runs[assessment]}).ok(201)["id"]
         text = "student_no,score\n" + "".join(f"{student},{score}\n" for student, score in entries)
-        reply = teacher.request("POST", f"/exams/{made[assessment]}/results/import", text, headers={"Content-Type": "text/csv"}, timeout=120)
+        reply = admin.request("POST", f"/exams/{made[assessment]}/results/import", text, headers={"Content-Type": "text/csv"}, timeout=120)
         done = reply.json
         assert reply.status in (200, 201) and done["errors"] == [], reply
         assert (done["lines"], done["imported"]) == (len(entries), sum(1 for _, score in entries if score)), done
