@@ -117,14 +117,20 @@ COMMENT ON FUNCTION sc.rotate_signing_key() IS
 CREATE TYPE sc_api.signing_key AS (kid text, secret bytea, algorithm text, state text);
 COMMENT ON TYPE sc_api.signing_key IS 'a key of access tokens';
 
-CREATE FUNCTION sc_api.signing_keys()
+CREATE FUNCTION sc_api.signing_keys(production boolean DEFAULT false)
 RETURNS SETOF sc_api.signing_key
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path = pg_catalog, sc, pg_temp
 AS $$
 BEGIN
+    -- everybody knows the demo's password; no real address ends like this (RFC 6761)
+    IF production AND EXISTS (SELECT FROM sc.users AS u WHERE u.is_active AND u.email LIKE '%@demo.test' AND u.password_hash IS NOT NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SCDEM',
+            MESSAGE = 'the demo''s accounts are open: UPDATE sc.users SET is_active = false WHERE email LIKE ''%@demo.test''';
+    END IF;
     PERFORM sc.ensure_signing_keys();
     RETURN QUERY SELECT k.kid, k.secret, k.algorithm, k.state FROM sc.signing_keys AS k ORDER BY k.created_at, k.kid;
 END
 $$;
-COMMENT ON FUNCTION sc_api.signing_keys() IS 'the keys that access tokens may be signed with; for the shim alone';
+COMMENT ON FUNCTION sc_api.signing_keys(boolean) IS
+    'the keys that access tokens may be signed with; for the shim alone. In production none (SCDEM) while accounts of the demo can log in';

@@ -20,9 +20,14 @@
 #define RETRY_MS 1000
 #define ASK_AT_MOST_MS 1000
 #define OTHER_VERSION "SCVER"	/* what sc.check_schema() raises */
+#define DEMO_ACCOUNTS "SCDEM"	/* what sc_api.signing_keys(true) raises */
 
 static const char KEYS_SQL[] =
 "SELECT kid, algorithm, encode(secret, 'hex') FROM sc_api.signing_keys()";
+
+/* The same, as long as nobody is served: a demo never becomes a school unseen. */
+static const char PRODUCTION_KEYS_SQL[] =
+"SELECT kid, algorithm, encode(secret, 'hex') FROM sc_api.signing_keys(true)";
 static const char OPENAPI_SQL[] = "SELECT sc_api.openapi($1)::text";
 
 typedef enum What
@@ -167,14 +172,14 @@ reload_forget(Server *s)
 /* ---- asking ---- */
 
 /*
- * Tables of another version than the code: nothing that we could do with them
- * would be right.  What is said here and by the server is for a person, who
- * has to act.
+ * Tables of another version than the code, with which nothing that we could do
+ * would be right, or a demo's accounts in production.  What is said here and by
+ * the server is for a person, who has to act.
  */
 static void
-refuse_to_start(Reload *r)
+refuse_to_start(Reload *r, const char *why)
 {
-	log_error("the database's tables are not of its extension's version: SELECT sc.migrate() brings older ones up to it; not starting");
+	log_error("%s; not starting", why);
 	atomic_store(&r->process->misfit, true);
 	kill(getpid(), SIGTERM);
 }
@@ -193,8 +198,12 @@ on_rows(PgJob *job)
 	}
 	else if (job->outcome != PG_OK)
 	{
-		if (strcmp(job->sqlstate, OTHER_VERSION) == 0 && atomic_load(&r->process->n_ready) == 0)
-			refuse_to_start(r);
+		bool		starting = atomic_load(&r->process->n_ready) == 0;
+
+		if (starting && strcmp(job->sqlstate, OTHER_VERSION) == 0)
+			refuse_to_start(r, "the database's tables are not of its extension's version: SELECT sc.migrate() brings older ones up to it");
+		else if (starting && strcmp(job->sqlstate, DEMO_ACCOUNTS) == 0)
+			refuse_to_start(r, "COACH_ENV is production, and the accounts of the demo (…@demo.test) are open: deactivate them");
 		else if (!r->failed)
 			log_warning("cannot load routes and keys yet; trying again");
 		r->failed = true;
@@ -248,7 +257,8 @@ on_timer(LoopTimer *timer)
 	r->asked_ms = loop_now_ms(r->server->loop);
 	loop_timer_set(r->server->loop, &r->timer, POLL_MS);
 	ask_for(r, ROUTES, ROUTES_SQL);
-	ask_for(r, KEYS, KEYS_SQL);
+	ask_for(r, KEYS, atomic_load(&r->process->n_ready) == 0 && strcmp(r->process->config->env, "production") == 0
+			? PRODUCTION_KEYS_SQL : KEYS_SQL);
 	if (r->full)
 		ask_for(r, OPENAPI, OPENAPI_SQL);
 	r->full = false;

@@ -45,4 +45,12 @@ SELECT state, count(*), bool_or(kid = :'was_active') AS first_is_still_there FRO
 -- a database that has lost its keys makes new ones when asked
 DELETE FROM sc.signing_keys;
 SELECT state, algorithm, length(secret) FROM sc_api.signing_keys() ORDER BY state;
+-- in production not while the demo's accounts are open
+SELECT count(*) > 0 AS keys FROM sc_api.signing_keys(true);
+INSERT INTO sc.users (email, full_name, password_hash, role_id) SELECT 'yonetici@demo.test', 'Demo', 'x', id FROM sc.roles WHERE name = 'admin';
+SAVEPOINT s;
+SELECT count(*) FROM sc_api.signing_keys(true);
+ROLLBACK TO s;
+UPDATE sc.users SET is_active = false WHERE email = 'yonetici@demo.test';
+SELECT count(*) > 0 AS keys FROM sc_api.signing_keys(true);
 ROLLBACK;

@@ -120,6 +120,20 @@ def test_the_open_universitys_data_can_be_loaded_once(demo_instance, data_file):
 
 def test_production_refuses_the_demo(demo_instance):
     assert "production" in demo_instance.coach("demo", env={"COACH_ENV": "production"}, check=False)
+    # its accounts are open: who serves goes on, nobody begins
+    before = demo_instance.pid("coachd")
+    demo_instance.coach("restart", env={"COACH_ENV": "production"}, check=False)
+    assert demo_instance.pid("coachd") == before and demo_instance.ready()
+    assert "accounts of the demo" in demo_instance.coach("logs")
+    db = demo_instance.db()
+    db.run("UPDATE sc.users SET is_active = false WHERE email LIKE '%%@demo.test'")
+    try:
+        demo_instance.coach("restart", env={"COACH_ENV": "production"})
+        assert demo_instance.pid("coachd") != before
+    finally:
+        db.run("UPDATE sc.users SET is_active = true WHERE email LIKE '%%@demo.test'")
+        demo_instance.coach("restart")
+        db.close()
 
 
 def test_a_taken_port_is_said_plainly(instance):
